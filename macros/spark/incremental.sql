@@ -1,0 +1,152 @@
+{#-
+  The incremental materialization of this project, with one strategy: `replace_where`.
+
+  Why not dbt-spark's (checked on 1.11.0): it has no strategy that replaces a range. `insert_overwrite` and
+  `microbatch` on Delta overwrite partitions dynamically, which leaves a stale partition where a batch has no rows,
+  and its staging view has no schema in its name, so that two models of one alias overwrite each other's under threads.
+  `insert into ... replace where` is atomic, takes any predicate and handles empty ranges.
+
+  A model names in its `meta`:
+    scope: the macro that says what has changed; it gets the table's own relation and the watermark and returns a scope
+    scope_column: the column of the table that the scope is about
+    follows: the model whose changes this one takes up, so that a run that skipped it is made good by the next
+  The body filters with in_scope(column), which is `true` until a table is there to be replaced in part.
+  The watermark is the table property `strata.through`, set after the write: a run killed in between does the same
+  range once more, which changes nothing. A restore of the table restores its watermark with it.
+-#}
+{% materialization incremental, adapter='spark' %}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- if config.get('incremental_strategy') != 'replace_where' -%}
+        {% do exceptions.raise_compiler_error(
+            "Model " ~ model.name ~ " has the incremental strategy " ~ config.get('incremental_strategy')
+            ~ ": this project has only 'replace_where'."
+        ) %}
+    {%- endif -%}
+    {%- set existing = load_relation(this) -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+
+    {{ run_hooks(pre_hooks) }}
+
+    {%- set through = changes_through(meta.get('follows')) -%}
+    {%- if existing is none or should_full_refresh() -%}
+        {% call statement('main') -%}
+            {{ create_table_as(False, target_relation, compiled_code) }}
+        {%- endcall %}
+        {% do persist_constraints(target_relation, model) %}
+        {% do persist_docs(target_relation, model) %}
+        {% do set_through(target_relation, through) %}
+    {%- else -%}
+        {%- set known_through = table_property(target_relation, 'strata.through') -%}
+        {%- set scope = context[meta.scope](target_relation, known_through, through) -%}
+        {%- if scope is none -%}
+            {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
+        {%- else -%}
+            {% call statement('main') -%}
+                {{ replace_where(target_relation, scope, meta.scope_column, compiled_code) }}
+            {%- endcall %}
+            {%- if through != known_through -%}
+                {% do set_through(target_relation, through) %}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endif -%}
+
+    {{ run_hooks(post_hooks) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+
+{#- Replace in `relation` what `scope` covers by the rows of `sql`, in one commit. -#}
+{% macro replace_where(relation, scope, column, sql) -%}
+    insert into {{ relation }} replace where {{ scope_predicate(scope, column) }}
+    {{ fill_in_scope(scope, sql) }}
+{%- endmacro %}
+
+
+{#- A place in a model's body that the incremental materialization fills with the scope's condition on `column`. -#}
+{% macro in_scope(column) -%}
+    /* in_scope: {{ column }} */ true
+{%- endmacro %}
+
+
+{% macro fill_in_scope(scope, sql) -%}
+    {%- set filled = namespace(sql=sql) -%}
+    {%- for column in modules.re.findall('/\\* in_scope: ([\\w.]+) \\*/ true', sql) | unique -%}
+        {%- set filled.sql = filled.sql | replace(in_scope(column), '(' ~ scope_predicate(scope, column) ~ ')') -%}
+    {%- endfor -%}
+    {{- filled.sql -}}
+{%- endmacro %}
+
+
+{#-
+  A scope as a condition on a column. A scope has `values`, a list of texts, or `ranges`, a list of pairs of timestamps
+  as text, half-open, or is `everything`.
+-#}
+{% macro scope_predicate(scope, column) -%}
+    {%- if 'everything' in scope -%}
+        true
+    {%- elif 'values' in scope -%}
+        {{ column }} in (
+        {%- for value in scope['values'] -%}
+            {{ text_literal(value) }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+        )
+    {%- else -%}
+        {%- for range in scope['ranges'] -%}
+            ({{ column }} >= timestamp'{{ range[0] }}' and {{ column }} < timestamp'{{ range[1] }}')
+            {{- ' or ' if not loop.last -}}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- A text as a Spark literal: Spark reads backslashes in literals as escapes. -#}
+{% macro text_literal(value) -%}
+    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}'
+{%- endmacro %}
+
+
+{#- The value of a table property as text, or none. -#}
+{% macro table_property(relation, name) %}
+    {%- for row in run_query('show tblproperties ' ~ relation) -%}
+        {%- if row[0] == name -%}
+            {{ return(row[1]) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{% macro set_through(relation, through) %}
+    {%- if through is not none -%}
+        {% do run_query("alter table " ~ relation ~ " set tblproperties ('strata.through' = '" ~ through ~ "')") %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#-
+  How far the model that a table follows has come: its own watermark, or where it keeps a `judged_at`, the newest of
+  these. Text of a timestamp, or none where nothing is followed or nothing has come.
+-#}
+{% macro changes_through(followed) %}
+    {%- if followed is none -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set relation = built_relation(followed) -%}
+    {%- if built_node(followed).config.get('meta', {}).get('follows') -%}
+        {{ return(table_property(relation, 'strata.through')) }}
+    {%- endif -%}
+    {{ return(run_query('select cast(max(judged_at) as string) from ' ~ relation)[0][0]) }}
+{% endmacro %}
+
+
+{#- The node of a model, by its name. -#}
+{% macro built_node(name) %}
+    {{ return((graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', name) | first)) }}
+{% endmacro %}
+
+
+{#- The relation of a model in the lake, by its name; none when it has not been built. Makes no edge in dbt's graph. -#}
+{% macro built_relation(name) %}
+    {%- set node = built_node(name) -%}
+    {{ return(load_relation(api.Relation.create(schema=node.schema, identifier=node.alias, type='table'))) }}
+{% endmacro %}

@@ -1,0 +1,49 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_where',
+        meta={'scope': 'changed_days_and_edges', 'scope_column': 'window_start', 'follows': 'actions_per_minute'},
+        tblproperties={'strata.window_minutes': var('window_minutes')},
+    )
+}}
+
+with minutes as (
+    select * from {{ ref('actions_per_minute') }}
+),
+
+edges as (
+    select
+        min({{ window_start('minute_start') }}) as first_window,
+        max({{ window_start('minute_start') }}) as last_window
+    from minutes
+),
+
+every_window as (
+    select explode(sequence(first_window, last_window, interval {{ var('window_minutes') }} minutes)) as window_start
+    from edges
+),
+
+counted as (
+    select
+        {{ window_start('minute_start') }} as window_start,
+        sum(open_count) as open_count,
+        sum(close_count) as close_count
+    from minutes
+    where {{ in_scope('minute_start') }}
+    group by 1
+),
+
+action_windows as (
+    select
+        every_window.window_start,
+        every_window.window_start + interval {{ var('window_minutes') }} minutes as window_end,
+        coalesce(counted.open_count, 0) as open_count,
+        coalesce(counted.close_count, 0) as close_count,
+        coalesce(counted.open_count + counted.close_count, 0) as total_count,
+        cast(coalesce(counted.open_count + counted.close_count, 0) / 2 as double) as average_actions
+    from every_window
+    left join counted on every_window.window_start = counted.window_start
+    where {{ in_scope('every_window.window_start') }}
+)
+
+select * from action_windows

@@ -1,0 +1,12 @@
+{{ config(materialized='view') }}
+
+select landed.*
+from (
+    select
+        from_json(
+            value,
+            'path string, file_id string, location string, size bigint, modified_at timestamp, content_hash string,
+            rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean, is_gone boolean'
+        ) as landed
+    from text.`{{ env_var('STRATA_LAKE') | replace('`', '``') }}/intake/events.jsonl`
+)

@@ -1,0 +1,35 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_where',
+        alias='events',
+        meta={'scope': 'changed_files', 'scope_column': 'path', 'follows': 'event_files'},
+    )
+}}
+
+with judged_events as (
+    select * from {{ ref('judged_events') }}
+    where {{ in_scope('path') }}
+),
+
+loaded_files as (
+    select path from {{ ref('event_files') }}
+    where status = 'loaded'
+),
+
+quarantine_events as (
+    select
+        judged_events.time,
+        judged_events.action,
+        judged_events.other_columns,
+        judged_events.malformed_line,
+        judged_events.reasons,
+        judged_events.path,
+        judged_events.file_modified_at,
+        judged_events.loaded_at
+    from judged_events
+    inner join loaded_files on judged_events.path = loaded_files.path
+    where size(judged_events.reasons) > 0
+)
+
+select * from quarantine_events

@@ -1,0 +1,59 @@
+"""Strata's plugin for dbt: what must hold before a plain dbt command may touch the lake.
+
+dbt loads it by its name and by `plugins` below, at the start of every command and before it parses the project.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dbt.config.runtime import load_profile
+from dbt.flags import get_flags
+from dbt.plugins.manager import dbtPlugin
+from dbt_common.context import get_invocation_context
+from dbt_common.exceptions import DbtRuntimeError
+
+from strata import lake, landing, places, session, settings
+from strata.errors import StrataError
+
+# The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
+CONNECTING = {
+    *("build", "run", "seed", "snapshot", "test", "retry", "clone", "freshness"),
+    *("compile", "show", "run-operation", "generate", "debug"),
+}
+
+
+# The commands that load what has landed.
+LOADING = {"build", "run", "snapshot", "retry"}
+
+
+class StrataPlugin(dbtPlugin):
+    """Checks settings and machine, takes stock of what has landed and starts Spark, for dbt commands on this project."""
+
+    def initialize(self) -> None:
+        """Raise dbt's runtime error, with one sentence, when the command may not go on."""
+        flags = get_flags()
+        command = getattr(flags, "WHICH", None)
+        if self.project_name != "strata" or command not in CONNECTING:
+            return
+        try:
+            variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {})
+            # The project's macros and profile read the two places as absolute paths.
+            for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
+                os.environ[name] = get_invocation_context().env[name] = str(folder)
+            profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
+            is_embedded = profile.credentials.method == "session"
+            if command in LOADING:
+                landing.where(landing.SOURCES["events"], variables.events_path)
+            if is_embedded:
+                session.start(places.lake())
+            else:
+                lake.check_folder(places.lake())
+            if command in LOADING:
+                landing.take_stock(landing.SOURCES["events"], variables.events_path)
+        except StrataError as error:
+            raise DbtRuntimeError(str(error)) from None
+
+
+plugins = [StrataPlugin]

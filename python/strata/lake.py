@@ -1,0 +1,136 @@
+"""One process at a time in a lake: the embedded metastore admits one, readers too."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import struct
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from filelock import lock_descriptor
+
+from strata.errors import StrataError
+
+MINIMUM_FREE_BYTES = 200 * 1024 * 1024
+# How long a lake whose dbt has died is waited for: its JVM notices within moments and goes.
+GRACE_SECONDS = 20
+
+_held: dict[Path, int] = {}
+
+
+def check_folder(lake: Path) -> None:
+    """Create the lake's folder if need be; raise StrataError when it cannot be written or its disk is full."""
+    try:
+        lake.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise StrataError(f"The lake {lake} is not a folder: name a folder in STRATA_LAKE.") from None
+    except OSError as error:
+        raise StrataError(
+            f"The lake folder {lake} cannot be made ({error.strerror}): give this user the right to, "
+            "or name another folder in STRATA_LAKE."
+        ) from None
+    if not os.access(lake, os.R_OK | os.W_OK | os.X_OK):
+        raise StrataError(
+            f"The lake folder {lake} cannot be written by this user: give it read and write rights there, "
+            "or name another folder in STRATA_LAKE."
+        )
+    free = shutil.disk_usage(lake).free
+    if free < MINIMUM_FREE_BYTES:
+        raise StrataError(
+            f"The disk of the lake {lake} has {free // 1024**2} MB free, less than the "
+            f"{MINIMUM_FREE_BYTES // 1024**2} MB that a run needs at least: free some, or move the lake with STRATA_LAKE."
+        )
+
+
+def _owner(descriptor: int) -> dict[str, str]:
+    """Return what the lock's file says of who holds it: pid, command, since; empty when it says nothing."""
+    try:
+        return json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+
+
+def _lock(descriptor: int, seconds: float = 0) -> bool:
+    """Take the lock, trying again for some seconds; return whether it is held now."""
+    end = time.monotonic() + seconds
+    while not lock_descriptor(descriptor, blocking=False):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _foreign_metastore_process(lake: Path) -> int | None:
+    """Return the process that has the lake's Derby metastore open, or None (it locks `dbex.lck` by fcntl)."""
+    try:
+        with open(lake / "metastore" / "dbex.lck", "rb+") as file:
+            layout = "hhqqi4x"
+            asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, _, _, _, pid = struct.unpack(layout, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+            return pid if kind != fcntl.F_UNLCK else None
+    except OSError:
+        return None
+
+
+def hold(lake: Path) -> int:
+    """Hold the lake for this process until it ends, and return the lock's file descriptor for its JVM to inherit.
+
+    The lock goes when the last process that has the descriptor ends, so a lock left by the dead is none, and a JVM that
+    still writes after its dbt was killed keeps the next run out. Raises StrataError, naming the process, when another
+    one holds the lake.
+    """
+    if lake in _held:
+        return _held[lake]
+    check_folder(lake)
+    try:
+        descriptor = os.open(lake / "lock", os.O_RDWR | os.O_CREAT, 0o664)
+    except OSError as error:
+        raise StrataError(
+            f"The lake {lake} cannot be locked ({error.strerror}): give this user the right to write {lake / 'lock'}."
+        ) from None
+    try:
+        if not _lock(descriptor):
+            owner = _owner(descriptor)
+            who = f"process {owner.get('pid', 'unknown')} ({owner.get('command', 'starting')})"
+            if not owner or psutil.pid_exists(int(owner["pid"])):
+                raise StrataError(
+                    f"Another run holds the lake {lake}: {who}, since {owner.get('since', 'now')}; "
+                    "wait for it to end, or use another lake with STRATA_LAKE."
+                )
+            if not _lock(descriptor, GRACE_SECONDS):
+                raise StrataError(
+                    f"The lake {lake} is still held by the Spark of {who}, which has died: "
+                    "wait until it is gone, or end that java process."
+                )
+        foreign = _foreign_metastore_process(lake)
+        if foreign is not None:
+            raise StrataError(
+                f"The metastore of the lake {lake} is open in process {foreign}: end that process, "
+                "or use another lake with STRATA_LAKE."
+            )
+    except BaseException:
+        os.close(descriptor)
+        raise
+    owner = {
+        "pid": str(os.getpid()),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:2000],
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+    _held[lake] = descriptor
+    return descriptor
+
+
+def release(lake: Path) -> None:
+    """Let go of the lake, if this process holds it."""
+    descriptor = _held.pop(lake, None)
+    if descriptor is not None:
+        os.ftruncate(descriptor, 0)
+        os.close(descriptor)

@@ -1,0 +1,332 @@
+"""What has landed: every file of a source is listed, and each new or changed one is read once, before Spark loads it.
+
+The scan counts rows by other means than the load does, so the two can be held against each other, and it finds what
+Spark's readers hide: bytes that are no UTF-8, a truncated gzip, a column that is missing or doubled. Its result is the
+lake's intake file, one JSON object a line for each file known, which the load reads as a table:
+
+- `path`: the name that a file is known by, its path below the landing folder, or its full path when it lies elsewhere
+- `file_id`: a short name made of it; `files/file_id=<it>/landed.csv` in the intake folder links to the file
+- `location` (its full path), `size` (bytes), `modified_at` (UTC, microseconds), `content_hash`: what was found there
+- `is_listed`: found by this run; `is_gone`: known from an earlier run and no longer there
+- `rows_landed`: rows after the header, blank lines not counted; `columns`: the header's names
+- `reading`: how the load must read it, `plain`, `multiline` (quoted line breaks) or `lines` (a stray quote)
+- `fault`: why the file as a whole is refused, or null
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from strata import places
+from strata.errors import StrataError
+
+CHUNK_BYTES = 4 * 1024 * 1024
+# A file with a quoted line break is read by one task, and a scan that looks for them keeps its rows in memory no longer
+# than a record: a stray quote must not swallow the rest of a large file.
+LONGEST_RECORD = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of landed data: its folder below the landing folder and the columns that its files must have."""
+
+    name: str
+    columns: tuple[str, ...]
+    endings: tuple[str, ...] = (".csv", ".csv.gz")
+
+
+SOURCES = {"events": Source("events", ("time", "action"))}
+
+
+@dataclass
+class LandedFile:
+    """What is known of one file; the module's docstring says what each field holds."""
+
+    path: str
+    file_id: str
+    location: str
+    size: int
+    modified_at: str
+    stamp: list[int]
+    content_hash: str | None = None
+    rows_landed: int = 0
+    columns: list[str] = field(default_factory=list)
+    reading: str = "plain"
+    fault: str | None = None
+    is_listed: bool = True
+    is_gone: bool = False
+
+
+def _utc(nanoseconds: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _has_landed(name: str) -> bool:
+    return not name.startswith((".", "_")) and not name.endswith(".tmp")
+
+
+def _listed(source: Source, where: Path) -> Iterator[Path]:
+    """Yield the source's files at a path, a file or a folder of any depth, in the order of their names."""
+    if where.is_file():
+        yield where
+        return
+
+    def unreadable(error: OSError) -> None:
+        raise StrataError(
+            f"The folder {error.filename} cannot be read ({error.strerror}): give this user the right to read it."
+        ) from None
+
+    for folder, folders, files in os.walk(where, onerror=unreadable, followlinks=True):
+        folders[:] = sorted(name for name in folders if _has_landed(name))
+        for name in sorted(files):
+            if _has_landed(name) and name.endswith(source.endings):
+                yield Path(folder) / name
+
+
+def _name(path: Path, landing: Path) -> str:
+    return path.relative_to(landing).as_posix() if path.is_relative_to(landing) else path.as_posix()
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield blocks of whole lines, each ending in a line feed; CR and CRLF end a line too, as for Spark."""
+    rest = b""
+    for chunk in chunks:
+        chunk = rest + chunk
+        # A CR at the end may be half a CRLF.
+        cut = chunk.rfind(b"\n") + 1 or chunk.rfind(b"\r", 0, len(chunk) - 1) + 1
+        rest = chunk[cut:]
+        if cut:
+            yield _with_line_feeds(chunk[:cut])
+    if rest:
+        yield _with_line_feeds(rest if rest.endswith((b"\n", b"\r")) else rest + b"\n")
+
+
+def _with_line_feeds(block: bytes) -> bytes:
+    return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
+
+
+_BLANK = re.compile(rb"^[\x00-\x09\x0b-\x20]*$", re.MULTILINE)
+_MAYBE_BLANK = (b"\n\n", b" \n", b"\t\n", b"\x00\n")
+
+
+def _count_rows(block: bytes) -> int:
+    """Count the lines of a block that are not blank; blank is what Java's trim leaves empty."""
+    lines = block.count(b"\n")
+    if block[:1] <= b" " or any(mark in block for mark in _MAYBE_BLANK):
+        # The pattern also matches behind the last line feed.
+        lines -= sum(1 for _ in _BLANK.finditer(block)) - 1
+    return lines
+
+
+def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
+    """Split a block into its first line that is not blank, if any, and what follows."""
+    while block:
+        line, _, block = block.partition(b"\n")
+        if line.strip(bytes(range(33))):
+            return line, block
+    return None, b""
+
+
+def _chunks(path: Path, digest) -> Iterator[bytes]:
+    """Yield the file's text as checked UTF-8 bytes without byte order mark; feed the bytes as they lie to digest."""
+
+    class Digesting(io.RawIOBase):
+        def __init__(self, raw) -> None:
+            self.raw = raw
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            count = self.raw.readinto(buffer)
+            digest.update(memoryview(buffer)[:count])
+            return count
+
+    with open(path, "rb", buffering=0) as raw:
+        stream = io.BufferedReader(Digesting(raw), CHUNK_BYTES)
+        text = gzip.GzipFile(fileobj=stream) if path.name.endswith(".gz") else stream
+        decoder = None
+        start = True
+        while chunk := text.read(CHUNK_BYTES):
+            if start:
+                chunk, start = chunk.removeprefix(b"\xef\xbb\xbf"), False
+            if decoder is None and not chunk.isascii():
+                decoder = io.codecs.getincrementaldecoder("utf-8")()
+            if decoder is not None:
+                decoder.decode(chunk)
+            yield chunk
+        if decoder is not None:
+            decoder.decode(b"", final=True)
+
+
+def _stray_quotes(block: bytes) -> bool:
+    return b'"' in block and any(line.count(b'"') % 2 for line in block.split(b"\n"))
+
+
+def _count_records(path: Path, width: int) -> int | None:
+    """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even."""
+    text = io.TextIOWrapper(
+        io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline=""
+    )
+    records = -1
+    csv.field_size_limit(LONGEST_RECORD)
+    try:
+        for record in csv.reader(text, strict=True):
+            if record:
+                if len(record) != width:
+                    return None
+                records += 1
+    except csv.Error:
+        return None
+    return records
+
+
+class _Joined(io.RawIOBase):
+    """A raw stream over an iterator of byte strings."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def _column_fault(source: Source, columns: list[str]) -> str | None:
+    missing = [name for name in source.columns if name not in columns]
+    doubled = [name for name in source.columns if columns.count(name) > 1]
+    if missing:
+        return f"the column {' and '.join(missing)} is missing (it has {', '.join(columns)})"
+    if doubled:
+        return f"the column {' and '.join(doubled)} is there more than once"
+    return None
+
+
+def scan(source: Source, landed: LandedFile) -> LandedFile:
+    """Read a file once and fill in what its content says: hash, rows, columns, reading, fault."""
+    digest = hashlib.sha256()
+    path = Path(landed.location)
+    header: bytes | None = None
+    rows = 0
+    stray = False
+    try:
+        for block in _lines(_chunks(path, digest)):
+            if header is None:
+                header, block = _first_line(block)
+            rows += _count_rows(block)
+            stray = stray or _stray_quotes(block)
+        if header is not None:
+            landed.columns = next(csv.reader([header.decode()], strict=False))
+            landed.fault = _column_fault(source, landed.columns)
+        landed.rows_landed = rows
+        if stray:
+            records = _count_records(path, len(landed.columns))
+            landed.reading = "lines" if records is None else "multiline"
+            landed.rows_landed = rows if records is None else records
+    except UnicodeDecodeError:
+        landed.fault = "it holds bytes that are no UTF-8"
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        landed.fault = f"it is no whole gzip file ({str(error).rstrip('.')})"
+    except OSError as error:
+        landed.fault = f"it cannot be read ({error.strerror})"
+    landed.content_hash = digest.hexdigest()
+    if landed.fault and not landed.columns:
+        landed.rows_landed = 0
+    return landed
+
+
+def _known(source: Source) -> dict[str, dict]:
+    """Return what the intake file says, by file; an intake file that is gone or torn only costs another scan."""
+    known = {}
+    try:
+        for line in places.intake(source.name).read_text().splitlines():
+            row = json.loads(line)
+            known[LandedFile(**row).path] = row
+    except (OSError, ValueError, TypeError):
+        return {}
+    return known
+
+
+def _link(landed: LandedFile, files: Path) -> None:
+    """Make the link by which Spark finds the file, so that no character of its path means anything to Spark."""
+    ending = ".csv.gz" if landed.location.endswith(".gz") else ".csv"
+    link = files / f"file_id={landed.file_id}" / f"landed{ending}"
+    if link.is_symlink() and os.readlink(link) == landed.location:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    for old in link.parent.iterdir():
+        old.unlink()
+    link.symlink_to(landed.location)
+
+
+def where(source: Source, override: str | None) -> Path:
+    """Return the path that the source's files are taken from; raise StrataError when an override is not there."""
+    if override is None:
+        return places.landing() / source.name
+    path = Path(os.path.abspath(override))
+    if not path.exists():
+        raise StrataError(
+            f"{source.name}_path names {path}, which is not there: name a file or a folder of CSV files, "
+            f"or leave it out to take {places.landing() / source.name}."
+        )
+    return path
+
+
+def take_stock(source: Source, override: str | None = None) -> Path:
+    """List the source's files, scan what is new or changed, and write the intake file; return its path."""
+    place = where(source, override)
+    landing = places.landing()
+    known = _known(source)
+    stock: dict[str, LandedFile] = {}
+    to_scan = []
+    for path in _listed(source, place):
+        name = _name(path, landing)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            continue  # it left between the listing and here
+        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        before = known.get(name)
+        if before and before["stamp"] == stamp and before["location"] == str(path):
+            stock[name] = LandedFile(**{**before, "is_listed": True, "is_gone": False})
+        else:
+            file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
+            stock[name] = LandedFile(name, file_id, str(path), stat.st_size, _utc(stat.st_mtime_ns), stamp)
+            to_scan.append(stock[name])
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(lambda landed: scan(source, landed), to_scan))
+    intake = places.intake(source.name)
+    for landed in to_scan:
+        _link(landed, intake.parent / source.name)
+    for name, row in known.items():
+        if name not in stock:
+            gone = not os.path.exists(row["location"]) or (not os.path.isabs(name) and place == landing / source.name)
+            stock[name] = LandedFile(**{**row, "is_listed": False, "is_gone": gone})
+    intake.parent.mkdir(parents=True, exist_ok=True)
+    draft = intake.with_suffix(".draft")
+    draft.write_text("".join(json.dumps(asdict(stock[name])) + "\n" for name in sorted(stock)))
+    draft.replace(intake)
+    return intake

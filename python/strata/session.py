@@ -1,0 +1,182 @@
+"""The embedded Spark of target `local`: started while dbt still parses, silent, and with one lake."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from strata import jars, lake, places
+from strata.errors import StrataError
+
+SUPPORTED_JAVA = (17, 21)
+
+_current: EmbeddedSpark | None = None
+
+
+def check_java() -> int:
+    """Return the Java version that Spark would run on; raise StrataError when it is none that Spark 4.1 supports."""
+    home = os.environ.get("JAVA_HOME")
+    java = Path(home) / "bin" / "java" if home else shutil.which("java")
+    mend = "install Java 17 or 21 and point JAVA_HOME to it."
+    if java is None or not Path(java).exists():
+        where = f"JAVA_HOME is {home}, and no java is there" if home else "No java is on the PATH and JAVA_HOME is not set"
+        raise StrataError(f"{where}: {mend}")
+    try:
+        said = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=60).stderr
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StrataError(f"{java} does not start ({error}): {mend}") from None
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if not found:
+        raise StrataError(f"{java} does not tell its version: {mend}")
+    version = int(found.group(1))
+    if version not in SUPPORTED_JAVA:
+        raise StrataError(f"{java} is Java {version}, which Spark 4.1 does not run on: {mend}")
+    return version
+
+
+def configuration(lake_folder: Path) -> dict[str, str]:
+    """Return Spark's settings for a lake: a name and its value, both text."""
+    java_options = [
+        f"-Dlog4j2.configurationFile={places.ROOT / 'conf' / 'log4j2.properties'}",
+        f"-Dstrata.log={places.logs() / 'spark.log'}",
+        f"-Dderby.stream.error.file={places.logs() / 'derby.log'}",
+        # Everything is in UTC, whatever the machine's zone.
+        "-Duser.timezone=UTC",
+        "-XX:+UseParallelGC",
+        *os.environ.get("STRATA_JAVA_OPTIONS", "").split(),
+    ]
+    if places.class_archive().exists():
+        java_options += [f"-XX:SharedArchiveFile={places.class_archive()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+    return {
+        "spark.master": "local[*]",
+        "spark.app.name": "strata",
+        "spark.driver.memory": os.environ.get("STRATA_DRIVER_MEMORY", "3g"),
+        "spark.driver.extraClassPath": jars.class_path(),
+        "spark.driver.extraJavaOptions": " ".join(java_options),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # dbt's threads share one session: without FAIR pools a large model makes the small ones wait.
+        "spark.scheduler.mode": "FAIR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.catalogImplementation": "hive",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.warehouse.dir": str(lake_folder / "warehouse"),
+        "spark.hadoop.javax.jdo.option.ConnectionURL": (
+            f"jdbc:derby:;databaseName={lake_folder / 'metastore'};create=true"
+        ),
+        "spark.hadoop.hive.metastore.schema.verification": "false",
+        "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
+        # One machine: few partitions, and Delta's logs are read with as few.
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+        # A history that has gone from the log cannot be restored: keep what the file system can.
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    }
+
+
+class EmbeddedSpark:
+    """A JVM and its Spark session, started in the background; whoever asks pyspark for the session waits for it."""
+
+    def __init__(self, lake_folder: Path) -> None:
+        self.lake = lake_folder
+        self.descriptor = lake.hold(lake_folder)
+        self.error: BaseException | None = None
+        self._gateway = None
+        locked = threading.Event()
+        self._thread = threading.Thread(target=self._start, args=(locked,), name="strata-spark", daemon=True)
+        self._thread.start()
+        locked.wait()
+
+    def _start(self, locked: threading.Event) -> None:
+        from pyspark import SparkConf, SparkContext
+        from pyspark.java_gateway import launch_gateway
+        from pyspark.sql import SparkSession
+
+        # dbt asks the builder for the session: holding the builder's lock makes it wait for this one.
+        with SparkSession.Builder._lock:
+            locked.set()
+            try:
+                places.logs().mkdir(parents=True, exist_ok=True)
+                conf = SparkConf(loadDefaults=False).setAll(list(configuration(self.lake).items()))
+                with open(places.logs() / "spark.log", "ab") as log:
+                    self._gateway = launch_gateway(
+                        conf, {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)}
+                    )
+                SparkContext._ensure_initialized(gateway=self._gateway)
+                SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).enableHiveSupport().getOrCreate()
+            except BaseException as error:
+                self.error = error
+                # dbt would start a Spark of its own, without the lake's settings: end here, with the sentence.
+                print(f"Spark did not start ({error}): the last lines of {places.logs() / 'spark.log'} say why.", file=sys.stderr)
+                sys.stderr.flush()
+                os._exit(2)
+
+    def session(self):
+        """Return the session once it is there; raise StrataError when Spark could not start."""
+        self._thread.join()
+        if self.error is not None:
+            raise StrataError(
+                f"Spark did not start ({type(self.error).__name__}): its last lines in {places.logs() / 'spark.log'} say why."
+            )
+        from pyspark.sql import SparkSession
+
+        return SparkSession.builder.getOrCreate()
+
+    def stop(self) -> None:
+        """End the JVM, wait until it has let go of the lake, and let go of it here."""
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+
+        self._thread.join()
+        gateway = self._gateway
+        if gateway is not None:
+            proc = gateway.proc
+            gateway.shutdown()
+            proc.stdin.close()
+            try:
+                proc.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                proc.kill()
+                proc.wait()
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+        SparkSession._instantiatedSession = None
+        lake.release(self.lake)
+
+
+def start(lake_folder: Path) -> EmbeddedSpark:
+    """Start the embedded Spark of a lake, or return the one that runs; raise StrataError when it may not start."""
+    global _current
+    if _current is not None:
+        if _current.lake != lake_folder:
+            raise StrataError(
+                f"This process already works in the lake {_current.lake} and cannot open {lake_folder} too: "
+                "use a process for each lake."
+            )
+        return _current
+    check_java()
+    jars.class_path()
+    # pyspark turns timestamps into this process's local time: make that UTC as well.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    _current = EmbeddedSpark(lake_folder)
+    return _current
+
+
+@atexit.register
+def stop() -> None:
+    """Stop the embedded Spark if one runs."""
+    global _current
+    if _current is not None:
+        _current.stop()
+        _current = None
