@@ -28,6 +28,10 @@ CONNECTING = {
 LOADING = {"build", "run", "snapshot", "retry"}
 
 
+# Up to this much landed data a run is over before the JVM's optimising compiler has paid for itself.
+SMALL_BYTES = 64 * 1024 * 1024
+
+
 class StrataPlugin(dbtPlugin):
     """Checks settings and machine, takes stock of what has landed and starts Spark, for dbt commands on this project."""
 
@@ -43,15 +47,13 @@ class StrataPlugin(dbtPlugin):
             for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
                 os.environ[name] = get_invocation_context().env[name] = str(folder)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
-            is_embedded = profile.credentials.method == "session"
-            if command in LOADING:
-                landing.where(landing.SOURCES["events"], variables.events_path)
-            if is_embedded:
-                session.start(places.lake())
+            stock = landing.Stock(landing.SOURCES["events"], variables.events_path if command in LOADING else None)
+            if profile.credentials.method == "session":
+                session.start(places.lake(), is_small=stock.total_bytes < SMALL_BYTES)
             else:
                 lake.check_folder(places.lake())
             if command in LOADING:
-                landing.take_stock(landing.SOURCES["events"], variables.events_path)
+                stock.take()
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 

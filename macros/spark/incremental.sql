@@ -37,7 +37,10 @@
         {% do set_through(target_relation, through) %}
     {%- else -%}
         {%- set known_through = table_property(target_relation, 'strata.through') -%}
-        {%- set scope = context[meta.scope](target_relation, known_through, through) -%}
+        {%- set scope = none -%}
+        {%- if meta.get('follows') is none or through != known_through -%}
+            {%- set scope = context[meta.scope](target_relation, known_through, through) -%}
+        {%- endif -%}
         {%- if scope is none -%}
             {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
         {%- else -%}
@@ -70,7 +73,7 @@
 
 {% macro fill_in_scope(scope, sql) -%}
     {%- set filled = namespace(sql=sql) -%}
-    {%- for column in modules.re.findall('/\\* in_scope: ([\\w.]+) \\*/ true', sql) | unique -%}
+    {%- for column in modules.re.findall('/\\* in_scope: (.+?) \\*/ true', sql) | unique -%}
         {%- set filled.sql = filled.sql | replace(in_scope(column), '(' ~ scope_predicate(scope, column) ~ ')') -%}
     {%- endfor -%}
     {{- filled.sql -}}

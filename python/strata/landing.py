@@ -15,6 +15,8 @@ lake's intake file, one JSON object a line for each file known, which the load r
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -25,7 +27,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -164,7 +166,7 @@ def _chunks(path: Path, digest) -> Iterator[bytes]:
             if start:
                 chunk, start = chunk.removeprefix(b"\xef\xbb\xbf"), False
             if decoder is None and not chunk.isascii():
-                decoder = io.codecs.getincrementaldecoder("utf-8")()
+                decoder = codecs.getincrementaldecoder("utf-8")()
             if decoder is not None:
                 decoder.decode(chunk)
             yield chunk
@@ -178,9 +180,7 @@ def _stray_quotes(block: bytes) -> bool:
 
 def _count_records(path: Path, width: int) -> int | None:
     """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even."""
-    text = io.TextIOWrapper(
-        io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline=""
-    )
+    text = io.TextIOWrapper(io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline="")
     records = -1
     csv.field_size_limit(LONGEST_RECORD)
     try:
@@ -253,21 +253,22 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
     except OSError as error:
         landed.fault = f"it cannot be read ({error.strerror})"
     landed.content_hash = digest.hexdigest()
-    if landed.fault and not landed.columns:
-        landed.rows_landed = 0
+    if landed.fault:
+        # It was not read to its end: its hash must still be that of all its bytes.
+        with contextlib.suppress(OSError), open(path, "rb") as whole:
+            landed.content_hash = hashlib.file_digest(whole, "sha256").hexdigest()
+        if not landed.columns:
+            landed.rows_landed = 0
     return landed
 
 
-def _known(source: Source) -> dict[str, dict]:
-    """Return what the intake file says, by file; an intake file that is gone or torn only costs another scan."""
-    known = {}
+def _known(source: Source) -> dict[str, LandedFile]:
+    """Return what the intake file says, by path; an intake file that is gone or torn only costs another scan."""
     try:
-        for line in places.intake(source.name).read_text().splitlines():
-            row = json.loads(line)
-            known[LandedFile(**row).path] = row
+        rows = [LandedFile(**json.loads(line)) for line in places.intake(source.name).read_text().splitlines()]
     except (OSError, ValueError, TypeError):
         return {}
-    return known
+    return {landed.path: landed for landed in rows}
 
 
 def _link(landed: LandedFile, files: Path) -> None:
@@ -295,38 +296,52 @@ def where(source: Source, override: str | None) -> Path:
     return path
 
 
-def take_stock(source: Source, override: str | None = None) -> Path:
-    """List the source's files, scan what is new or changed, and write the intake file; return its path."""
-    place = where(source, override)
-    landing = places.landing()
-    known = _known(source)
-    stock: dict[str, LandedFile] = {}
-    to_scan = []
-    for path in _listed(source, place):
-        name = _name(path, landing)
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            continue  # it left between the listing and here
-        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        before = known.get(name)
-        if before and before["stamp"] == stamp and before["location"] == str(path):
-            stock[name] = LandedFile(**{**before, "is_listed": True, "is_gone": False})
-        else:
-            file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
-            stock[name] = LandedFile(name, file_id, str(path), stat.st_size, _utc(stat.st_mtime_ns), stamp)
-            to_scan.append(stock[name])
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        list(pool.map(lambda landed: scan(source, landed), to_scan))
-    intake = places.intake(source.name)
-    for landed in to_scan:
-        _link(landed, intake.parent / source.name)
-    for name, row in known.items():
-        if name not in stock:
-            gone = not os.path.exists(row["location"]) or (not os.path.isabs(name) and place == landing / source.name)
-            stock[name] = LandedFile(**{**row, "is_listed": False, "is_gone": gone})
-    intake.parent.mkdir(parents=True, exist_ok=True)
-    draft = intake.with_suffix(".draft")
-    draft.write_text("".join(json.dumps(asdict(stock[name])) + "\n" for name in sorted(stock)))
-    draft.replace(intake)
-    return intake
+class Stock:
+    """What a run finds of one source: listed at once, read by `take`."""
+
+    def __init__(self, source: Source, override: str | None = None) -> None:
+        """List the source's files; raise StrataError when the override, or a folder, cannot be read."""
+        self.source = source
+        self._place = where(source, override)
+        self._known = _known(source)
+        self._found: dict[str, LandedFile] = {}
+        self._to_scan: list[LandedFile] = []
+        for path in _listed(source, self._place):
+            name = _name(path, places.landing())
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue  # it left between the listing and here
+            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+            before = self._known.get(name)
+            if before and before.stamp == stamp and before.location == str(path):
+                self._found[name] = replace(before, is_listed=True, is_gone=False)
+            else:
+                file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
+                landed = LandedFile(name, file_id, str(path), stat.st_size, _utc(stat.st_mtime_ns), stamp)
+                self._found[name] = landed
+                self._to_scan.append(landed)
+
+    @property
+    def total_bytes(self) -> int:
+        """The size of all files known, new ones included, in bytes."""
+        return sum(landed.size for landed in {**self._known, **self._found}.values())
+
+    def take(self) -> Path:
+        """Read the files that are new or changed and write the intake file; return its path."""
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            list(pool.map(lambda landed: scan(self.source, landed), self._to_scan))
+        intake = places.intake(self.source.name)
+        for landed in self._to_scan:
+            _link(landed, intake.parent / self.source.name)
+        is_whole = self._place == places.landing() / self.source.name
+        for name, before in self._known.items():
+            if name not in self._found:
+                # A file of the landing folder has gone when a listing of it all does not find it.
+                is_gone = not os.path.exists(before.location) or (is_whole and not os.path.isabs(name))
+                self._found[name] = replace(before, is_listed=False, is_gone=is_gone)
+        intake.parent.mkdir(parents=True, exist_ok=True)
+        draft = intake.with_suffix(".draft")
+        draft.write_text("".join(json.dumps(asdict(self._found[name])) + "\n" for name in sorted(self._found)))
+        draft.replace(intake)
+        return intake

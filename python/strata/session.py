@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import re
 import shutil
@@ -26,7 +27,9 @@ def check_java() -> int:
     java = Path(home) / "bin" / "java" if home else shutil.which("java")
     mend = "install Java 17 or 21 and point JAVA_HOME to it."
     if java is None or not Path(java).exists():
-        where = f"JAVA_HOME is {home}, and no java is there" if home else "No java is on the PATH and JAVA_HOME is not set"
+        where = (
+            f"JAVA_HOME is {home}, and no java is there" if home else "No java is on the PATH and JAVA_HOME is not set"
+        )
         raise StrataError(f"{where}: {mend}")
     try:
         said = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=60).stderr
@@ -41,8 +44,8 @@ def check_java() -> int:
     return version
 
 
-def configuration(lake_folder: Path) -> dict[str, str]:
-    """Return Spark's settings for a lake: a name and its value, both text."""
+def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
+    """Return Spark's settings for a lake, by name; for one with little data those of a quick start."""
     java_options = [
         f"-Dlog4j2.configurationFile={places.ROOT / 'conf' / 'log4j2.properties'}",
         f"-Dstrata.log={places.logs() / 'spark.log'}",
@@ -52,12 +55,14 @@ def configuration(lake_folder: Path) -> dict[str, str]:
         "-XX:+UseParallelGC",
         *os.environ.get("STRATA_JAVA_OPTIONS", "").split(),
     ]
+    if is_small:
+        java_options.append("-XX:TieredStopAtLevel=1")
     if places.class_archive().exists():
         java_options += [f"-XX:SharedArchiveFile={places.class_archive()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
-    return {
+    settings = {
         "spark.master": "local[*]",
         "spark.app.name": "strata",
-        "spark.driver.memory": os.environ.get("STRATA_DRIVER_MEMORY", "3g"),
+        "spark.driver.memory": "3g",
         "spark.driver.extraClassPath": jars.class_path(),
         "spark.driver.extraJavaOptions": " ".join(java_options),
         "spark.driver.host": "127.0.0.1",
@@ -79,17 +84,24 @@ def configuration(lake_folder: Path) -> dict[str, str]:
         # One machine: few partitions, and Delta's logs are read with as few.
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
         "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
-        # A history that has gone from the log cannot be restored: keep what the file system can.
-        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+        "spark.sql.files.maxPartitionBytes": "32m",
     }
+    for setting in os.environ.get("STRATA_SPARK_SETTINGS", "").split():
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise StrataError(
+                f"STRATA_SPARK_SETTINGS holds {setting!r}: write it as name=value, with spaces between settings."
+            )
+        settings[name] = value
+    return settings
 
 
 class EmbeddedSpark:
     """A JVM and its Spark session, started in the background; whoever asks pyspark for the session waits for it."""
 
-    def __init__(self, lake_folder: Path) -> None:
+    def __init__(self, lake_folder: Path, is_small: bool) -> None:
         self.lake = lake_folder
+        self.is_small = is_small
         self.descriptor = lake.hold(lake_folder)
         self.error: BaseException | None = None
         self._gateway = None
@@ -108,17 +120,18 @@ class EmbeddedSpark:
             locked.set()
             try:
                 places.logs().mkdir(parents=True, exist_ok=True)
-                conf = SparkConf(loadDefaults=False).setAll(list(configuration(self.lake).items()))
+                conf = SparkConf(loadDefaults=False).setAll(list(configuration(self.lake, self.is_small).items()))
                 with open(places.logs() / "spark.log", "ab") as log:
-                    self._gateway = launch_gateway(
-                        conf, {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)}
-                    )
+                    self._gateway = launch_gateway(conf, {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)})
                 SparkContext._ensure_initialized(gateway=self._gateway)
                 SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).enableHiveSupport().getOrCreate()
             except BaseException as error:
                 self.error = error
                 # dbt would start a Spark of its own, without the lake's settings: end here, with the sentence.
-                print(f"Spark did not start ({error}): the last lines of {places.logs() / 'spark.log'} say why.", file=sys.stderr)
+                print(
+                    f"Spark did not start ({error}): the last lines of {places.logs() / 'spark.log'} say why.",
+                    file=sys.stderr,
+                )
                 sys.stderr.flush()
                 os._exit(2)
 
@@ -154,7 +167,7 @@ class EmbeddedSpark:
         lake.release(self.lake)
 
 
-def start(lake_folder: Path) -> EmbeddedSpark:
+def start(lake_folder: Path, is_small: bool = False) -> EmbeddedSpark:
     """Start the embedded Spark of a lake, or return the one that runs; raise StrataError when it may not start."""
     global _current
     if _current is not None:
@@ -166,10 +179,12 @@ def start(lake_folder: Path) -> EmbeddedSpark:
         return _current
     check_java()
     jars.class_path()
+    # dbt tells of a failed statement; pyspark would print it once more, as JSON with a trace.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # pyspark turns timestamps into this process's local time: make that UTC as well.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    _current = EmbeddedSpark(lake_folder)
+    _current = EmbeddedSpark(lake_folder, is_small)
     return _current
 
 

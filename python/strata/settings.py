@@ -64,5 +64,8 @@ def load(project_dir: Path, overrides: dict[str, Any]) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
-        said = [f"{wrong['loc'][0]} is {values[wrong['loc'][0]]!r}; it must be {MENDS[wrong['loc'][0]]}" for wrong in error.errors()]
+        said = [
+            f"{wrong['loc'][0]} is {values[wrong['loc'][0]]!r}; it must be {MENDS[wrong['loc'][0]]}"
+            for wrong in error.errors()
+        ]
         raise StrataError(f"Wrong setting, nothing was changed: {'. '.join(dict.fromkeys(said))}.") from None

@@ -2,6 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='replace_where',
+        on_schema_change='fail',
         meta={'scope': 'changed_days_and_edges', 'scope_column': 'window_start', 'follows': 'actions_per_minute'},
         tblproperties={'strata.window_minutes': var('window_minutes')},
     )

@@ -2,6 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='replace_where',
+        on_schema_change='fail',
         meta={'scope': 'changed_days', 'scope_column': 'minute_start', 'follows': 'stage_events'},
         tblproperties={'strata.window_minutes': var('window_minutes')},
     )

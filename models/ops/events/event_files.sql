@@ -19,56 +19,52 @@ known as (
     {% if is_incremental() -%}
     select * from {{ this }}
     {%- else -%}
-    select
-        cast(null as string) as path,
-        cast(null as bigint) as size,
-        cast(null as timestamp) as modified_at,
-        cast(null as timestamp) as loaded_at,
-        cast(null as string) as content_hash,
-        cast(null as bigint) as rows_landed,
-        cast(null as bigint) as rows_valid,
-        cast(null as bigint) as rows_quarantined,
-        cast(null as bigint) as rows_refused,
-        cast(null as string) as fault,
-        cast(null as string) as status,
-        cast(null as string) as reason,
-        cast(null as array<date>) as touched_days,
-        cast(null as timestamp) as judged_at
-    where false
+    {{ no_files() }}
     {%- endif %}
 ),
 
-listed as (
-    select * from intake
-    where is_listed and {{ in_scope('path') }}
-),
-
 -- A file that this run did not list is as it was known; a refused one that has gone is forgotten.
-not_listed as (
-    select known.*
-    from known
-    left anti join listed on known.path = listed.path
-    left anti join (select * from intake where is_gone) as gone
-        on known.path = gone.path and known.status = 'refused'
-    where {{ in_scope('known.path') }}
+files as (
+    select
+        coalesce(intake.path, known.path) as path,
+        if(intake.is_listed, intake.size, known.size) as size,
+        if(intake.is_listed, intake.modified_at, known.modified_at) as modified_at,
+        if(intake.is_listed, intake.content_hash, known.content_hash) as content_hash,
+        if(intake.is_listed, intake.rows_landed, known.rows_landed) as rows_landed,
+        if(intake.is_listed, intake.fault, known.fault) as fault,
+        known.loaded_at as known_loaded_at,
+        known.judged_at as known_judged_at,
+        coalesce(known.touched_days, array()) as known_touched_days,
+        struct(known.content_hash, known.modified_at, known.rows_valid, known.rows_quarantined, known.reason) as known_state
+    from intake
+    full outer join known on intake.path = known.path
+    where
+        (intake.is_listed or known.path is not null)
+        and not (coalesce(intake.is_gone, false) and known.status = 'refused')
+        and {{ in_scope('coalesce(intake.path, known.path)') }}
 ),
 
-files as (
-    select path, size, modified_at, content_hash, rows_landed, fault from listed
-    union all
-    select path, size, modified_at, content_hash, rows_landed, fault from not_listed
+day_counts as (
+    select
+        path,
+        case when is_valid then date(event_at) end as day,
+        max(loaded_at) as loaded_at,
+        count(*) as rows_loaded,
+        count_if(is_valid) as rows_valid
+    from judged_events
+    where {{ in_scope('path') }}
+    group by 1, 2
 ),
 
 row_counts as (
     select
         path,
         max(loaded_at) as loaded_at,
-        count(*) as rows_loaded,
-        count_if(size(reasons) = 0) as rows_valid,
-        count_if(size(reasons) > 0) as rows_not_valid,
-        collect_set(case when size(reasons) = 0 then date(event_at) end) as days
-    from judged_events
-    where {{ in_scope('path') }}
+        sum(rows_loaded) as rows_loaded,
+        sum(rows_valid) as rows_valid,
+        sum(rows_loaded - rows_valid) as rows_not_valid,
+        collect_list(day) as days
+    from day_counts
     group by path
 ),
 
@@ -111,42 +107,28 @@ states as (
     from refusals
 ),
 
-newest as (
-    select max(judged_at) as judged_at from known
-),
-
 event_files as (
     select
-        states.path,
-        states.size,
-        states.modified_at,
-        coalesce(states.loaded_at, known.loaded_at, current_timestamp()) as loaded_at,
-        states.content_hash,
-        states.rows_landed,
-        states.rows_accepted as rows_valid,
-        states.rows_quarantined,
-        states.rows_refused,
-        states.fault,
-        states.status,
-        states.reason,
-        array_sort(array_union(
-            coalesce(known.touched_days, array()),
-            if(states.status = 'loaded', states.days, array())
-        )) as touched_days,
+        path,
+        size,
+        modified_at,
+        coalesce(loaded_at, known_loaded_at, current_timestamp()) as loaded_at,
+        content_hash,
+        rows_landed,
+        rows_accepted as rows_valid,
+        rows_quarantined,
+        rows_refused,
+        fault,
+        status,
+        reason,
+        array_sort(array_union(known_touched_days, if(status = 'loaded', days, array()))) as touched_days,
         -- A file that is judged again with the same result keeps its time, so that nothing is recomputed for it.
-        case
-            when
-                states.content_hash <=> known.content_hash
-                and states.modified_at <=> known.modified_at
-                and states.rows_accepted <=> known.rows_valid
-                and states.rows_quarantined <=> known.rows_quarantined
-                and states.reason <=> known.reason
-                then known.judged_at
-            else greatest(current_timestamp(), newest.judged_at + interval 1 microsecond)
-        end as judged_at
+        if(
+            known_state <=> struct(content_hash, modified_at, rows_accepted, rows_quarantined, reason),
+            known_judged_at,
+            {{ next_judged_at() }}
+        ) as judged_at
     from states
-    left join known on states.path = known.path
-    cross join newest
 )
 
 select * from event_files

@@ -29,7 +29,7 @@ quarantine_events as (
         judged_events.loaded_at
     from judged_events
     inner join loaded_files on judged_events.path = loaded_files.path
-    where size(judged_events.reasons) > 0
+    where not judged_events.is_valid
 )
 
 select * from quarantine_events

@@ -27,7 +27,7 @@ stage_events as (
         judged_events.path
     from judged_events
     inner join loaded_files on judged_events.path = loaded_files.path
-    where size(judged_events.reasons) = 0
+    where judged_events.is_valid
 )
 
 select * from stage_events

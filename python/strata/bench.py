@@ -1,0 +1,95 @@
+"""The benchmark: dbt build beside a plain PySpark job that does the same aggregation, in one run, as ratios.
+
+Absolute times depend on the machine and its load; the ratio of two things measured one after the other says more.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from strata import places, samples
+from strata.errors import StrataError
+
+PLAIN_JOB = Path(__file__).with_name("plain_job.py")
+EVENTS_A_DAY = 20_000
+
+
+def _timed(command: list[str], environment: dict[str, str]) -> float:
+    """Run a command to its end and return the seconds it took; raise StrataError when it fails."""
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=places.ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        raise StrataError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
+    return seconds
+
+
+def _build(landing: Path, lake: Path) -> float:
+    return _timed(
+        [str(Path(sys.executable).with_name("dbt")), "build"],
+        {
+            "STRATA_LANDING": str(landing),
+            "STRATA_LAKE": str(lake),
+            "DBT_TARGET_PATH": f"{lake}-target",
+            "DBT_LOG_PATH": f"{lake}-logs",
+        },
+    )
+
+
+def _plain(landing: Path) -> float:
+    return _timed([sys.executable, str(PLAIN_JOB), str(landing / "events")], {})
+
+
+def _compare(count: int, folder: Path, table: Table) -> None:
+    landing = folder / f"landing-{count}"
+    if not landing.exists():
+        lines = samples.event_lines(count, datetime(2026, 1, 1, tzinfo=UTC), 30)
+        samples.write_events(landing / "events" / "2026" / "02" / "01" / "events.csv", lines)
+    plain = _plain(landing)
+    built = _build(landing, folder / f"lake-{count}")
+    table.add_row(
+        f"{count:,} events: dbt build, cold, to plain job, cold",
+        f"{built:.1f} s",
+        f"{plain:.1f} s",
+        f"{built / plain:.2f}",
+        "2.0",
+    )
+
+
+def _add_a_day(days: int, folder: Path) -> float:
+    """Build a lake of some days, land one more and return the seconds of the build that adds it."""
+    landing = folder / f"landing-{days}-days"
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    for number in range(days + 1):
+        if number == days:
+            _build(landing, folder / f"lake-{days}-days")
+        day = first + timedelta(days=number)
+        path = landing / "events" / f"{day:%Y/%m/%d}" / "events.csv"
+        samples.write_events(path, samples.event_lines(EVENTS_A_DAY, day, 1, seed=number))
+    return _build(landing, folder / f"lake-{days}-days")
+
+
+def run(events: list[int], days: bool, into: Path | None, console: Console) -> None:
+    """Measure, for each number of events, the cold build against the cold plain job, then adding a day; print a table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) if into is None else into.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        table = Table("what, to what", "this", "that", "ratio", "target")
+        for count in events:
+            with console.status(f"{count:,} events"):
+                _compare(count, folder, table)
+        if days:
+            with console.status("adding a day"):
+                few, many = _add_a_day(3, folder), _add_a_day(30, folder)
+            what = f"a day of {EVENTS_A_DAY:,} events: added to 30 days, to 3 days"
+            table.add_row(what, f"{many:.1f} s", f"{few:.1f} s", f"{many / few:.2f}", "1.2")
+        console.print(table)

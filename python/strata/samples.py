@@ -1,0 +1,66 @@
+"""Made events: a small sample that shows every behaviour, and as many as a benchmark wants."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+SEED = 20260105
+FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def event_lines(count: int, start: datetime, days: float, seed: int = SEED) -> Iterator[str]:
+    """Yield `count` lines `time,action`, evenly spread from `start` over `days`; equal arguments give equal lines."""
+    chance = random.Random(seed)
+    step = timedelta(days=days) / max(count, 1)
+    for number in range(count):
+        moment = start + number * step
+        action = "Open" if chance.random() < 0.5 else "Close"
+        yield f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z,{action}\n"
+
+
+def write_events(path: Path, lines: Iterator[str], header: str = "time,action\n") -> None:
+    """Write a CSV file, gzipped where its name ends in .gz; it appears under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    opened = gzip.open(draft, "wt") if path.name.endswith(".gz") else open(draft, "w")
+    with opened as file:
+        file.write(header)
+        file.writelines(lines)
+    draft.replace(path)
+
+
+def _day_of_a_shop(day: datetime, chance: random.Random) -> Iterator[str]:
+    """Yield a day's lines: busy from 07:00 to 21:00 with a rush at noon, quiet at night."""
+    for minute in range(7 * 60, 21 * 60):
+        rush = 3 if 11 * 60 <= minute < 14 * 60 else 1
+        for _ in range(chance.randint(0, 2 * rush)):
+            moment = day + timedelta(minutes=minute, milliseconds=chance.randrange(60_000))
+            yield f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z,{chance.choice(['Open', 'Close'])}\n"
+
+
+def write_sample(landing: Path) -> list[Path]:
+    """Write the sample below a landing folder and return its files.
+
+    Three days of events, one of them gzipped; the last day brings late events of the first, and a few rows that are
+    not valid.
+    """
+    chance = random.Random(SEED)
+    days = [FIRST_DAY + timedelta(days=number) for number in range(3)]
+    lines = [list(_day_of_a_shop(day, chance)) for day in days]
+    late = [line for line in lines[0] if line[11:13] == "16"]
+    lines[0] = [line for line in lines[0] if line[11:13] != "16"]
+    faulty = ["12:30,Open\n", "2026-01-07T10:00:00Z,open\n", "2026-01-07T10:00:00Z\n"]
+    folder = landing / "events"
+    files = {
+        folder / f"{days[0]:%Y/%m/%d}" / "events.csv": lines[0],
+        folder / f"{days[1]:%Y/%m/%d}" / "events.csv.gz": lines[1],
+        folder / f"{days[2]:%Y/%m/%d}" / "events.csv": [*lines[2], *faulty],
+        folder / f"{days[2]:%Y/%m/%d}" / "late.csv": late,
+    }
+    for path, content in files.items():
+        write_events(path, iter(content))
+    return list(files)

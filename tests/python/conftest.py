@@ -1,0 +1,109 @@
+"""What the tests share: a lake with one Spark for a module, dbt in process, and files that land."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from strata import places, session
+
+# Before any time that a test lands a file with, after any event in it.
+MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@dataclass
+class Run:
+    """A finished dbt command: whether it succeeded, what it said, the state of each node by name."""
+
+    success: bool
+    said: list[str]
+    nodes: dict[str, str]
+
+    def sentence(self, text: str) -> str:
+        """Return the line said that holds a text; fail when there is none."""
+        found = [line for line in self.said if text in line]
+        assert found, f"nothing said holds {text!r}: {self.said}"
+        return found[0]
+
+
+@dataclass
+class Lake:
+    """A lake of its own in this process, with a landing folder."""
+
+    folder: Path
+    prefix: str | None = None
+    landing_name: str = "landing"
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def landing(self) -> Path:
+        return self.folder / self.landing_name
+
+    def schema(self, layer: str) -> str:
+        return f"{self.prefix}_{layer}" if self.prefix else layer
+
+    def dbt(self, *arguments: str) -> Run:
+        """Run a dbt command in this process."""
+        said: list[str] = []
+
+        def listen(event) -> None:
+            if event.info.level in ("info", "warn", "error"):
+                said.extend(event.info.msg.splitlines())
+
+        os.environ.update(self.environment)
+        os.environ["STRATA_LAKE"] = str(self.folder / "lake")
+        os.environ["STRATA_LANDING"] = str(self.landing)
+        target = []
+        if self.prefix:
+            os.environ["STRATA_SCHEMA_PREFIX"] = self.prefix
+            target = ["--target", "dev"]
+        result = dbtRunner(callbacks=[listen]).invoke(
+            ["--no-use-colors", *arguments, *target, "--target-path", str(self.folder / "target"), "--quiet"]
+        )
+        if result.exception is not None:
+            said.extend(str(result.exception).splitlines())
+        nodes = {}
+        for node_result in getattr(result.result, "results", []):
+            nodes[getattr(node_result.node, "name", "")] = str(node_result.status)
+        return Run(result.success, said, nodes)
+
+    def build(self, *arguments: str, **variables) -> Run:
+        """Run dbt build with variables."""
+        text = ["--vars", str(variables)] if variables else []
+        return self.dbt("build", *arguments, *text)
+
+    def rows(self, sql: str) -> list[tuple]:
+        """Run a query; `raw.`, `stage.` and so on name this lake's schemas."""
+        for layer in ("raw", "stage", "mart", "quarantine", "ops"):
+            sql = sql.replace(f" {layer}.", f" {self.schema(layer)}.")
+        spark = session.start(self.folder / "lake").session()
+        return [tuple(row) for row in spark.sql(sql).collect()]
+
+    def land(self, name: str, content: str | bytes, modified_at: datetime = MODIFIED_AT) -> Path:
+        """Put a file below the landing folder's `events`, gzipped where its name ends in .gz."""
+        path = self.landing / "events" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = content.encode() if isinstance(content, str) else content
+        if name.endswith(".gz") and not data.startswith(b"\x1f\x8b"):
+            data = gzip.compress(data)
+        path.write_bytes(data)
+        os.utime(path, (modified_at.timestamp(), modified_at.timestamp()))
+        return path
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """A fresh lake and landing folder, for the tests of one module."""
+    saved = dict(os.environ)
+    os.chdir(places.ROOT)
+    yield Lake(tmp_path_factory.mktemp("strata"))
+    session.stop()
+    os.environ.clear()
+    os.environ.update(saved)

@@ -1,0 +1,426 @@
+"""Events from landing files to window marts: real files, real builds, against plain Python."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import reference
+from conftest import MODIFIED_AT, Lake
+
+MARTS = {
+    "actions_per_minute": "minute_start",
+    "action_windows": "window_start",
+    "action_totals": "window_count",
+    "top_open_windows": "rank",
+}
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def csv(*events: reference.Event, header: str = "time,action") -> str:
+    return "\n".join([header, *(f"{moment.isoformat()}Z,{action}" for moment, action in events)]) + "\n"
+
+
+def some_events(seed: int, day: str, count: int = 40) -> list[reference.Event]:
+    chance = random.Random(seed)
+    return [
+        (at(day) + timedelta(milliseconds=chance.randrange(86_400_000)), chance.choice(["Open", "Close"]))
+        for _ in range(count)
+    ]
+
+
+def marts(lake: Lake) -> dict[str, list[tuple]]:
+    return {name: lake.rows(f"select * from mart.{name} order by {key}") for name, key in MARTS.items()}
+
+
+def expected_marts(events: list[reference.Event]) -> dict[str, list[tuple]]:
+    return {name: getattr(reference, name)(events) for name in MARTS}
+
+
+def files(lake: Lake) -> dict[str, tuple]:
+    sql = "select path, status, rows_landed, rows_valid, rows_quarantined, rows_refused from ops.landed_files"
+    return {row[0]: row[1:] for row in lake.rows(sql)}
+
+
+# --- every faulty file, in one lake and one build ---------------------------------------------------------------------
+
+GOOD = [(at("2026-01-01T10:00:00"), "Open")]
+ROW = "2026-01-01T10:00:00Z,Open\n"
+HEADER = "time,action\n"
+FILLER = ROW * 40
+
+# name -> content, status, rows landed, valid, quarantined, refused; a part of the sentence where it is refused.
+FILES: dict[str, tuple] = {
+    "plain.csv": (HEADER + ROW, "loaded", 1, 1, 0, 0),
+    "gzip.csv.gz": (HEADER + ROW, "loaded", 1, 1, 0, 0),
+    "year=2026/month=01/day=01/hive.csv": (HEADER + ROW, "loaded", 1, 1, 0, 0),
+    "order.csv": ("action,time\nOpen,2026-01-01T10:00:00Z\n", "loaded", 1, 1, 0, 0),
+    "more.csv": (
+        "note,time,über,action\nx,2026-01-01T10:00:00Z,\"a,b\",Open\n,2026-01-01T10:00:00Z,,Open\n",
+        "loaded", 2, 2, 0, 0,
+    ),
+    "bom.csv": ("\ufeff" + HEADER + ROW, "loaded", 1, 1, 0, 0),
+    "crlf.csv": ((HEADER + ROW).replace("\n", "\r\n"), "loaded", 1, 1, 0, 0),
+    "cr.csv": ((HEADER + ROW).replace("\n", "\r"), "loaded", 1, 1, 0, 0),
+    "quotes.csv": ('"time","action"\n"2026-01-01T10:00:00Z","Open"\n', "loaded", 1, 1, 0, 0),
+    "blank.csv": (f"\n{HEADER}\n  \n{ROW}\n\n", "loaded", 1, 1, 0, 0),
+    "unended.csv": ((HEADER + ROW).rstrip("\n"), "loaded", 1, 1, 0, 0),
+    "empty.csv": ("", "loaded", 0, 0, 0, 0),
+    "header.csv": (HEADER, "loaded", 0, 0, 0, 0),
+    "names, {a}*[b]? é'%20+#.csv": (HEADER + ROW, "loaded", 1, 1, 0, 0),
+    "equal rows.csv": (HEADER + ROW * 3, "loaded", 3, 3, 0, 0),
+    "fields.csv": (HEADER + FILLER + "2026-01-01T10:00:00Z\n" + ROW.replace("\n", ",x\n"), "loaded", 42, 40, 2, 0),
+    "stray.csv": (
+        HEADER + FILLER + '2026-01-01T10:00:00Z,"Open\n' + '"2026-01-01T10:00:00Z","Open"\n',
+        "loaded", 42, 41, 1, 0,
+    ),
+    "lines in quotes.csv": (
+        "time,action,note\n" + '2026-01-01T10:00:00Z,Open,"one\n2026-01-01T11:11:00Z,Open,two"\n' * 2,
+        "loaded", 2, 2, 0, 0,
+    ),
+    "header again.csv": (HEADER + FILLER + HEADER, "loaded", 41, 40, 1, 0),
+    "time.csv": (HEADER + FILLER + "12:30,Open\n,Open\n", "loaded", 42, 40, 2, 0),
+    "future.csv": (
+        HEADER + FILLER + "2026-06-01T00:00:00Z,Open\n2026-06-01T00:00:00.000001Z,Open\n",
+        "loaded", 42, 41, 1, 0,
+    ),
+    "early.csv": (HEADER + FILLER + "1999-12-31T23:59:59Z,Open\n2000-01-01T00:00:00Z,Open\n", "loaded", 42, 41, 1, 0),
+    "action.csv": (HEADER + FILLER + "2026-01-01T10:00:00Z,open\n2026-01-01T10:00:00Z,\n", "loaded", 42, 40, 2, 0),
+    "at the share.csv": (HEADER + ROW * 19 + "x,Open\n", "loaded", 20, 19, 1, 0),
+    "above the share.csv": (HEADER + ROW * 18 + "x,Open\n", "refused", 19, 0, 0, 19, "1 of its 19 rows are not valid"),
+    "no action.csv": ("time\n2026-01-01T10:00:00Z\n", "refused", 1, 0, 0, 1, "the column action is missing"),
+    "upper.csv": ("Time,Action\n" + ROW, "refused", 1, 0, 0, 1, "the column time and action is missing"),
+    "doubled.csv": (
+        "time,action,action\n2026-01-01T10:00:00Z,Open,Close\n",
+        "refused", 1, 0, 0, 1, "the column action is there more than once",
+    ),
+    "torn.csv.gz": (
+        gzip.compress((HEADER + "".join(f"2026-01-01T10:00:{n % 60:02}Z,Open\n" for n in range(999))).encode())[:-30],
+        "refused", 0, 0, 0, 0, "it is no whole gzip file",
+    ),
+    "latin.csv": ((HEADER + ROW).encode() + b"\xe9\n", "refused", 0, 0, 0, 0, "it holds bytes that are no UTF-8"),
+}  # fmt: skip
+NOT_LANDED = (".hidden.csv", "_started.csv", "half.csv.tmp")
+
+
+@pytest.fixture(scope="module")
+def faulty(lake: Lake) -> tuple[Lake, object]:
+    """Build all of FILES at once in schemas of their own."""
+    own = replace(lake, prefix="faulty", landing_name="faulty landing")
+    for name, (content, *_) in FILES.items():
+        own.land(name, content)
+    for name in NOT_LANDED:
+        own.land(name, HEADER + ROW)
+    return own, own.build()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_loaded_or_refused_and_its_rows_accounted_for(faulty, name: str) -> None:
+    own, run = faulty
+    _, *wanted = FILES[name]
+    assert files(own)[f"events/{name}"] == tuple(wanted[:5])
+    said = [line for line in run.said if f"events/{name} was refused: " in line]
+    if wanted[0] == "refused":
+        assert len(said) == 1
+        assert wanted[5] in said[0]
+    else:
+        assert not said
+
+
+def test_the_build_goes_to_its_end_and_only_then_fails(faulty) -> None:
+    _, run = faulty
+    assert not run.success
+    states = set(run.nodes.values())
+    assert states <= {"success", "pass", "error"}
+    assert [name for name, state in run.nodes.items() if state == "error"] == ["strata-on-run-end-0"]
+
+
+def test_what_has_not_landed_is_not_there(faulty) -> None:
+    own, _ = faulty
+    assert set(files(own)) == {f"events/{name}" for name in FILES}
+
+
+def test_every_good_row_of_every_other_file_reaches_the_marts(faulty) -> None:
+    own, _ = faulty
+    count = sum(wanted[2] for wanted in FILES.values())
+    others = [(at("2026-06-01T00:00:00"), "Open"), (at("2000-01-01T00:00:00"), "Open")]
+    events = GOOD * (count - len(others)) + others
+    assert own.rows("select event_at, action from stage.events order by 1") == sorted(events)
+    assert marts(own) == expected_marts(events)
+
+
+def test_no_value_is_in_a_wrong_column(faulty) -> None:
+    own, _ = faulty
+    rows = own.rows("select path, time, action, other_columns from raw.events")
+    odd = {"time", "action", "12:30", "x", None, "1999-12-31T23:59:59Z", "2000-01-01T00:00:00Z", "open"}
+    for path, time, action, _ in rows:
+        if "no action" not in path and "upper" not in path and "doubled" not in path:
+            assert time in odd or time.startswith("2026-0"), path
+            assert action in odd or action == "Open", path
+    others = {path: json.loads(other) for path, _, _, other in rows if other}
+    assert {row[3] for row in rows if row[0] == "events/more.csv"} >= {'{"note":"x","über":"a,b"}'}
+    assert others["events/doubled.csv"] == {"action": "Open", "action (2)": "Close"}
+    assert others["events/lines in quotes.csv"] == {"note": "one\n2026-01-01T11:11:00Z,Open,two"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        (
+            "fields.csv",
+            [
+                ("2026-01-01T10:00:00Z", None, None, ["field_count"]),
+                ("2026-01-01T10:00:00Z,Open,x", None, None, ["field_count"]),
+            ],
+        ),
+        ("stray.csv", [('2026-01-01T10:00:00Z,"Open', None, None, ["field_count"])]),
+        ("header again.csv", [(None, "time", "action", ["time_malformed", "action_unknown"])]),
+        ("time.csv", [(None, None, "Open", ["time_missing"]), (None, "12:30", "Open", ["time_malformed"])]),
+        ("future.csv", [(None, "2026-06-01T00:00:00.000001Z", "Open", ["time_in_future"])]),
+        ("early.csv", [(None, "1999-12-31T23:59:59Z", "Open", ["time_too_early"])]),
+        (
+            "action.csv",
+            [
+                (None, "2026-01-01T10:00:00Z", None, ["action_missing"]),
+                (None, "2026-01-01T10:00:00Z", "open", ["action_unknown"]),
+            ],
+        ),
+    ],
+)
+def test_a_quarantined_row_is_there_as_it_landed_with_all_reasons(faulty, name: str, wanted: list) -> None:
+    own, _ = faulty
+    rows = own.rows("select path, malformed_line, time, action, reasons from quarantine.events order by 2, 3, 4")
+    assert [tuple(row[1:]) for row in rows if row[0] == f"events/{name}"] == wanted
+
+
+def test_mended_and_removed_files_are_no_longer_refused(faulty) -> None:
+    own, _ = faulty
+    before = own.rows("select count(*) from raw.events")[0][0]
+    for name, (_, status, *_) in FILES.items():
+        if status == "refused" and name != "above the share.csv":
+            (own.landing / "events" / name).unlink()
+    own.land("above the share.csv", HEADER + ROW * 19)
+    run = own.build()
+    assert run.success, run.said
+    left = files(own)
+    assert left["events/above the share.csv"] == ("loaded", 19, 19, 0, 0)
+    assert {state[0] for state in left.values()} == {"loaded"}
+    # no action, upper and doubled had a row each in raw.
+    assert own.rows("select count(*) from raw.events")[0][0] == before - 3
+
+
+# --- several runs give what one run gives -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def grown(lake: Lake) -> tuple[Lake, dict[str, list[reference.Event]]]:
+    """Build three times as files come, late and replaced ones among them; the tests go on from there in order."""
+    landed: dict[str, list[reference.Event]] = {}
+
+    def land(name: str, events: list[reference.Event]) -> None:
+        lake.land(name, csv(*events))
+        landed[name] = events
+
+    land("2026/01/05/a.csv", some_events(1, "2026-01-05"))
+    land("2026/01/09/a.csv", some_events(2, "2026-01-09"))
+    run = lake.build()
+    assert run.success, run.said
+    # Late events: between, before and after all others. Quiet days become busy, and new quiet days appear.
+    land("2026/01/10/late.csv", some_events(3, "2026-01-07") + some_events(4, "2026-01-02", 3))
+    land("2026/01/10/a.csv", some_events(5, "2026-01-12", 1))
+    run = lake.build()
+    assert run.success, run.said
+    # Other content: the first day's file moves to another day, the one before all others goes.
+    land("2026/01/05/a.csv", some_events(6, "2026-01-06"))
+    land("2026/01/10/late.csv", some_events(7, "2026-01-07"))
+    run = lake.build()
+    assert run.success, run.said
+    return lake, landed
+
+
+def all_of(landed: dict[str, list[reference.Event]]) -> list[reference.Event]:
+    return [event for events in landed.values() for event in events]
+
+
+def test_three_incremental_runs_give_the_expected_tables(grown) -> None:
+    lake, landed = grown
+    assert marts(lake) == expected_marts(all_of(landed))
+    assert lake.rows("select event_at, action from stage.events order by 1, 2") == sorted(all_of(landed))
+
+
+def test_one_run_over_the_same_files_gives_the_same_rows(grown) -> None:
+    lake, _ = grown
+    once = replace(lake, prefix="once")
+    run = once.build()
+    assert run.success, run.said
+    assert marts(once) == marts(lake)
+
+
+def test_only_touched_days_are_recomputed(grown) -> None:
+    lake, landed = grown
+    history = lambda: lake.rows("select version, operationMetrics from (describe history mart.action_windows)")  # noqa: E731
+    before = marts(lake)
+    name = "2026/01/11/one.csv"
+    events = some_events(8, "2026-01-07", 5)
+    lake.land(name, csv(*events))
+    landed[name] = events
+    assert lake.build().success
+    assert marts(lake) == expected_marts(all_of(landed)) != before
+    written = [
+        json.loads(line)["commitInfo"]["operationMetrics"]
+        for path in sorted((lake.folder / "lake/warehouse/mart.db/action_windows/_delta_log").glob("*.json"))
+        for line in path.read_text().splitlines()
+        if '"commitInfo"' in line and '"WRITE"' in line
+    ]
+    # A day has 144 windows.
+    assert int(written[-1]["numOutputRows"]) == 144
+    del history
+
+
+def test_the_same_files_again_change_nothing(grown) -> None:
+    lake, landed = grown
+    tables = ("raw.events", "stage.events", "quarantine.events", "mart.actions_per_minute", "mart.action_windows")
+    versions = lambda: [lake.rows(f"describe history {table} limit 1")[0][0] for table in tables]  # noqa: E731
+    before = versions()
+    for path in (lake.landing / "events").rglob("*.csv"):
+        path.write_bytes(path.read_bytes())
+    assert lake.build().success
+    assert versions() == before
+
+
+def test_a_copy_under_another_name_is_another_file(grown) -> None:
+    lake, landed = grown
+    name = "2026/01/11/one.csv"
+    lake.land("2026/01/11/copy.csv", csv(*landed[name]))
+    landed["2026/01/11/copy.csv"] = landed[name]
+    assert lake.build().success
+    assert marts(lake) == expected_marts(all_of(landed))
+
+
+def test_a_file_that_has_left_keeps_its_rows_even_over_a_full_refresh(grown) -> None:
+    lake, landed = grown
+    for path in (lake.landing / "events").rglob("*.csv"):
+        path.unlink()
+    run = lake.build()
+    assert run.success, run.said
+    assert run.sentence("Nothing has landed")
+    assert marts(lake) == expected_marts(all_of(landed))
+    run = lake.build("--full-refresh")
+    assert run.success, run.said
+    assert marts(lake) == expected_marts(all_of(landed))
+    assert len(lake.rows("select * from raw.events")) == len(all_of(landed))
+    assert len(files(lake)) == len(landed)
+
+
+def test_a_run_of_one_layer_alone_is_made_good_by_the_next(grown) -> None:
+    lake, landed = grown
+    events = some_events(9, "2026-01-08", 5)
+    lake.land("2026/01/12/a.csv", csv(*events))
+    landed["2026/01/12/a.csv"] = events
+    assert lake.dbt("run", "--select", "raw_events", "event_files").success
+    assert lake.dbt("run", "--select", "action_windows").success
+    lake.land("2026/01/12/a.csv", csv(*some_events(10, "2026-01-04", 5)))
+    landed["2026/01/12/a.csv"] = some_events(10, "2026-01-04", 5)
+    assert lake.dbt("run", "--select", "+stage_events").success
+    run = lake.build()
+    assert run.success, run.said
+    assert marts(lake) == expected_marts(all_of(landed))
+
+
+def test_events_from_a_path_are_known_by_their_full_name(grown, tmp_path: Path) -> None:
+    lake, landed = grown
+    events = some_events(11, "2026-01-03", 5)
+    path = tmp_path / "some where.txt"
+    path.write_text(csv(*events))
+    assert lake.build(events_path=str(path)).success
+    landed[str(path)] = events
+    assert marts(lake) == expected_marts(all_of(landed))
+    assert str(path) in files(lake)
+    # The landing folder was not looked at, and what it gave is there still.
+    assert lake.build().success
+    assert marts(lake) == expected_marts(all_of(landed))
+
+
+def test_a_time_that_was_in_the_future_is_valid_in_a_later_delivery(grown) -> None:
+    lake, landed = grown
+    events = [*some_events(12, "2026-01-03", 30), (MODIFIED_AT + timedelta(hours=1), "Open")]
+    path = lake.land("2026/06/01/a.csv", csv(*events))
+    assert lake.build().success
+    assert marts(lake) == expected_marts([*all_of(landed), *events[:-1]])
+    later = (MODIFIED_AT + timedelta(hours=2)).timestamp()
+    os.utime(path, (later, later))
+    assert lake.build().success
+    landed["2026/06/01/a.csv"] = events
+    assert marts(lake) == expected_marts(all_of(landed))
+
+
+def test_windows_of_another_length_are_refused_on_a_built_lake(grown) -> None:
+    lake, landed = grown
+    before = marts(lake)
+    run = lake.build(window_minutes=15)
+    assert not run.success
+    sentence = run.sentence("was built with windows of 10 minutes and window_minutes is 15")
+    assert "--full-refresh" in sentence
+    assert marts(lake) == before
+    run = lake.build("--full-refresh", window_minutes=15, top_windows=3)
+    assert run.success, run.said
+    events = all_of(landed)
+    assert marts(lake)["action_windows"] == reference.action_windows(events, 15)
+    assert marts(lake)["top_open_windows"] == reference.top_open_windows(events, 15, 3)
+
+
+# --- edges of use -----------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_landing_gives_a_sentence_and_empty_tables(lake: Lake) -> None:
+    own = replace(lake, prefix="empty", landing_name="nothing")
+    run = own.build()
+    assert run.success, run.said
+    assert run.sentence("Nothing has landed: no file of events in")
+    assert marts(own) == expected_marts([])
+    for table in ("raw.events", "stage.events", "quarantine.events", "ops.landed_files"):
+        assert own.rows(f"select * from {table}") == []
+    # And the first file after that is taken up.
+    own.land("2026/01/01/a.csv", csv(*GOOD))
+    assert own.build().success
+    assert marts(own) == expected_marts(GOOD)
+
+
+def test_one_mart_and_what_it_needs_can_be_built_on_an_empty_lake(lake: Lake) -> None:
+    own = replace(lake, prefix="part", landing_name="part")
+    own.land("2026/01/01/a.csv", csv(*GOOD))
+    run = own.build("--select", "+action_windows")
+    assert run.success, run.said
+    assert "skipped" not in run.nodes.values()
+    assert own.rows("select * from mart.action_windows") == reference.action_windows(GOOD)
+
+
+def test_every_table_is_a_delta_table(grown) -> None:
+    lake, _ = grown
+    for table in (
+        *("raw.events", "stage.events", "quarantine.events", "ops.landed_files", "stage.accepted_actions"),
+        *(f"mart.{name}" for name in MARTS),
+    ):
+        assert lake.rows(f"describe detail {table}")[0][0] == "delta"
+
+
+@pytest.mark.parametrize("variables", [{"max_quarantined_share": 0.5}, {"earliest_valid_date": "2026-02-01"}])
+def test_the_variables_set_the_rules(lake: Lake, variables: dict) -> None:
+    own = replace(lake, prefix="share" if "max_quarantined_share" in variables else "early", landing_name="variables")
+    own.land("a.csv", HEADER + ROW + "2026-03-01T10:00:00Z,Open\n")
+    own.land("b.csv", HEADER + ROW + "x,Open\n")
+    own.build(**variables)
+    states = {name: state[0] for name, state in files(own).items()}
+    if "max_quarantined_share" in variables:
+        assert states == {"events/a.csv": "loaded", "events/b.csv": "loaded"}
+    else:
+        assert states == {"events/a.csv": "refused", "events/b.csv": "refused"}

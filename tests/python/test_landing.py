@@ -1,0 +1,202 @@
+"""The scan of landed files: what it counts, what it refuses, what it reads again."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strata import landing, places
+from strata.errors import StrataError
+
+EVENTS = landing.SOURCES["events"]
+HEADER = b"time,action\n"
+ROW = b"2026-01-01T00:00:00Z,Open\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Set lake and landing folder aside; return the folder in which events land."""
+    monkeypatch.setenv("STRATA_LAKE", str(tmp_path / "lake"))
+    monkeypatch.setenv("STRATA_LANDING", str(tmp_path / "landing"))
+    folder = tmp_path / "landing" / "events"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def take(override: str | None = None) -> dict[str, dict]:
+    rows = landing.Stock(EVENTS, override).take().read_text().splitlines()
+    return {row["path"]: row for row in map(json.loads, rows)}
+
+
+def scanned(place: Path, content: bytes, name: str = "a.csv") -> dict:
+    (place / name).write_bytes(content)
+    return take()[f"events/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"", 0),
+        (b"\n \n\t\n", 0),
+        (b"\xef\xbb\xbf", 0),
+        (HEADER, 0),
+        (HEADER.rstrip(), 0),
+        (HEADER + ROW, 1),
+        (HEADER + ROW.rstrip(), 1),
+        (b"\xef\xbb\xbf" + HEADER + ROW * 3, 3),
+        ((HEADER + ROW * 3).replace(b"\n", b"\r\n"), 3),
+        ((HEADER + ROW * 3).replace(b"\n", b"\r"), 3),
+        (b"\n  \n" + HEADER + b"\n" + ROW + b" \t\n\n" + ROW, 2),
+        (HEADER + b"x\n" + b"a,b,c\n" + HEADER, 3),
+        (HEADER + b'"2026-01-01T00:00:00Z","Open"\n', 1),
+        (b"time,action,note\n" + b'2026-01-01T00:00:00Z,Open,"two\nlines"\n' * 2, 2),
+        (HEADER + b'2026-01-01T00:00:00Z,"Open\n' + ROW, 2),
+    ],
+)
+def test_rows_are_the_lines_after_the_header_that_are_not_blank(place: Path, content: bytes, rows: int) -> None:
+    plain = scanned(place, content)
+    assert (plain["rows_landed"], plain["fault"]) == (rows, None)
+    assert scanned(place, gzip.compress(content), "a.csv.gz")["rows_landed"] == rows
+
+
+@given(st.lists(st.sampled_from([b"a,b", b"", b" ", b"\t", b"x", b"a,b,c"]), max_size=30), st.sampled_from([b"\n", b"\r\n"]))
+def test_rows_are_counted_alike_wherever_a_chunk_ends(lines: list[bytes], ending: bytes) -> None:
+    text = ending.join(lines)
+    wanted = sum(1 for line in lines if line.strip())
+    for size in (1, 2, 3, 7, 1000):
+        chunks = [text[start : start + size] for start in range(0, len(text), size)]
+        assert sum(map(landing._count_rows, landing._lines(chunks))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "fault"),
+    [
+        (b"time\n" + ROW, "a.csv", "the column action is missing (it has time)"),
+        (b"Time,action\n", "a.csv", "the column time is missing (it has Time, action)"),
+        (b"a,b\n", "a.csv", "the column time and action is missing (it has a, b)"),
+        (b"time,action,time\n", "a.csv", "the column time is there more than once"),
+        (HEADER + b"\xff\xfe\n", "a.csv", "it holds bytes that are no UTF-8"),
+        (HEADER + ROW + "é".encode()[:1], "a.csv", "it holds bytes that are no UTF-8"),
+        (gzip.compress(HEADER + ROW * 5000)[:-20], "a.csv.gz", "it is no whole gzip file"),
+        (HEADER, "a.csv.gz", "it is no whole gzip file"),
+        (gzip.compress(HEADER) + b"rubbish", "a.csv.gz", "it is no whole gzip file"),
+        (gzip.compress(HEADER), "a.csv", "it holds bytes that are no UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_has_a_fault(place: Path, content: bytes, name: str, fault: str) -> None:
+    row = scanned(place, content, name)
+    assert row["fault"].startswith(fault)
+
+
+def test_a_character_over_the_end_of_a_chunk_is_utf8(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "CHUNK_BYTES", 17)
+    assert scanned(place, HEADER + "é€𝄞,Open\n".encode() * 50)["fault"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reading"),
+    [
+        (HEADER + ROW, "plain"),
+        (HEADER + b'"2026-01-01T00:00:00Z","Open"\n', "plain"),
+        (b"time,action,note\n" + b'2026-01-01T00:00:00Z,Open,"two\nlines"\n', "multiline"),
+        (HEADER + b'2026-01-01T00:00:00Z,"Open\n' + ROW, "lines"),
+        (b"time,action,note\n" + b'2026-01-01T00:00:00Z,Open,"x\n' + b'2026-01-01T00:00:00Z,Open\n"y\n', "lines"),
+    ],
+)
+def test_quotes_tell_how_the_load_must_read(place: Path, content: bytes, reading: str) -> None:
+    assert scanned(place, content)["reading"] == reading
+
+
+def test_the_size_and_hash_are_those_of_the_bytes(place: Path) -> None:
+    content = gzip.compress(HEADER + ROW * 1000)
+    row = scanned(place, content, "a.csv.gz")
+    assert (row["size"], row["content_hash"]) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_what_has_not_landed_is_not_listed(place: Path) -> None:
+    for name in ("a.csv", ".a.csv", "_a.csv", "a.csv.tmp", "a.txt", "b.csv.gz", "_x/a.csv", ".x/a.csv", "x.tmp/a.csv"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(gzip.compress(HEADER) if name.endswith("gz") else HEADER)
+    for folder in ("2026/01/02", "year=2026/month=01/day=02"):
+        (place / folder).mkdir(parents=True)
+        (place / folder / "c.csv").write_bytes(HEADER)
+    assert sorted(take()) == [
+        "events/2026/01/02/c.csv",
+        "events/a.csv",
+        "events/b.csv.gz",
+        "events/year=2026/month=01/day=02/c.csv",
+    ]
+
+
+def test_a_file_from_elsewhere_is_known_by_its_full_path(place: Path, tmp_path: Path) -> None:
+    (place / "a.csv").write_bytes(HEADER)
+    elsewhere = tmp_path / "else where" / "any.name"
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(HEADER)
+    (elsewhere.parent / "b.csv").write_bytes(HEADER)
+    assert sorted(take(str(elsewhere))) == [str(elsewhere)]
+    rows = take(str(elsewhere.parent))
+    assert {name: row["is_listed"] for name, row in rows.items()} == {
+        str(elsewhere): False,
+        str(elsewhere.parent / "b.csv"): True,
+    }
+    assert "events/a.csv" in take(str(place))
+
+
+def test_only_what_is_new_or_changed_is_read_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    scan = landing.scan
+    monkeypatch.setattr(landing, "scan", lambda source, landed: read.append(landed.path) or scan(source, landed))
+    (place / "a.csv").write_bytes(HEADER + ROW)
+    (place / "b.csv").write_bytes(HEADER + ROW)
+    take()
+    assert sorted(read) == ["events/a.csv", "events/b.csv"]
+    read.clear()
+    # Other content of the same size, with the old modification time.
+    before = (place / "a.csv").stat()
+    (place / "a.csv").write_bytes(HEADER + ROW.replace(b"Open", b"Shut"))
+    os.utime(place / "a.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+    take()
+    assert read == ["events/a.csv"]
+
+
+def test_a_file_that_has_gone_is_known_to_have(place: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "b.csv"
+    for path in (place / "a.csv", elsewhere):
+        path.write_bytes(HEADER)
+    take()
+    take(str(elsewhere))
+    (place / "a.csv").unlink()
+    rows = take()
+    assert [rows[name]["is_gone"] for name in ("events/a.csv", str(elsewhere))] == [True, False]
+    elsewhere.unlink()
+    assert take()[str(elsewhere)]["is_gone"]
+
+
+def test_a_torn_intake_file_only_costs_another_scan(place: Path) -> None:
+    (place / "a.csv").write_bytes(HEADER + ROW)
+    whole = take()
+    intake = places.intake("events")
+    intake.write_text(intake.read_text()[:40])
+    assert take() == whole
+
+
+def test_the_link_leads_to_the_file_whatever_its_name(place: Path) -> None:
+    for name in ("a b,{c}*[d]?.csv", "é'\"\\%20+#.csv", "a\nb.csv"):
+        (place / name).write_bytes(HEADER + ROW)
+    for row in take().values():
+        (link,) = (places.intake("events").parent / "events" / f"file_id={row['file_id']}").iterdir()
+        assert link.read_bytes() == HEADER + ROW
+
+
+def test_a_path_that_is_not_there_is_refused(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(StrataError, match=r"events_path names .*nowhere, which is not there"):
+        take(str(tmp_path / "nowhere"))
+    assert not places.intake("events").exists()
