@@ -13,7 +13,6 @@ from dbt.flags import get_flags
 from dbt.plugins.manager import dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
-
 from strata import lake, landing, places, session, settings
 from strata.errors import StrataError
 
@@ -33,26 +32,30 @@ SMALL_BYTES = 64 * 1024 * 1024
 
 
 class StrataPlugin(dbtPlugin):
-    """Checks settings and machine, takes stock of what has landed and starts Spark, for dbt commands on this project."""
+    """Checks settings and machine, takes stock of what has landed and starts Spark, for this project's dbt commands."""
 
     def initialize(self) -> None:
         """Raise dbt's runtime error, with one sentence, when the command may not go on."""
         flags = get_flags()
         command = getattr(flags, "WHICH", None)
-        if self.project_name != "strata" or command not in CONNECTING:
+        if self.project_name != "strata":
+            return
+        # The project's macros and profile read the two places as absolute paths.
+        for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
+            os.environ[name] = get_invocation_context().env[name] = str(folder)
+        if command not in CONNECTING:
             return
         try:
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {})
-            # The project's macros and profile read the two places as absolute paths.
-            for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
-                os.environ[name] = get_invocation_context().env[name] = str(folder)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
-            stock = landing.Stock(landing.SOURCES["events"], variables.events_path if command in LOADING else None)
+            events = landing.SOURCES["events"]
+            stock = landing.Stock(events, variables.events_path) if command in LOADING else None
             if profile.credentials.method == "session":
-                session.start(places.lake(), is_small=stock.total_bytes < SMALL_BYTES)
+                known_bytes = stock.total_bytes if stock else landing.known_bytes(events)
+                session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
             else:
                 lake.check_folder(places.lake())
-            if command in LOADING:
+            if stock:
                 stock.take()
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None

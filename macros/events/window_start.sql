@@ -4,3 +4,9 @@
         unix_seconds({{ column }}) - pmod(unix_seconds({{ column }}), {{ var('window_minutes') * 60 }})
     )
 {%- endmacro %}
+
+
+{#- How long a window is, as an interval. -#}
+{% macro window_length() -%}
+    make_dt_interval(0, 0, {{ var('window_minutes') }})
+{%- endmacro %}

@@ -82,11 +82,12 @@
 
 {#-
   A scope as a condition on a column. A scope has `values`, a list of texts, or `ranges`, a list of pairs of timestamps
-  as text, half-open, or is `everything`.
+  as text, half-open, or is `everything` (the column is never null).
 -#}
 {% macro scope_predicate(scope, column) -%}
     {%- if 'everything' in scope -%}
-        true
+        {#- Spark plans a bare `true` as another statement, and fails on it. -#}
+        {{ column }} is not null
     {%- elif 'values' in scope -%}
         {{ column }} in (
         {%- for value in scope['values'] -%}

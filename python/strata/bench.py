@@ -79,7 +79,7 @@ def _add_a_day(days: int, folder: Path) -> float:
 
 
 def run(events: list[int], days: bool, into: Path | None, console: Console) -> None:
-    """Measure, for each number of events, the cold build against the cold plain job, then adding a day; print a table."""
+    """Measure the cold build against the cold plain job for each number of events, then adding a day; print a table."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if into is None else into.resolve()
         folder.mkdir(parents=True, exist_ok=True)

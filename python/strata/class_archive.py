@@ -1,4 +1,4 @@
-"""The JVM's class-data archive: made once at set-up by a small run, it saves every later start seconds of class loading."""
+"""The JVM's class-data archive, made once at set-up by a small run: it saves later starts seconds of class loading."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ console = Console()
 
 @app.command()
 def sample() -> None:
-    """Put a small sample into the default landing folder, if that holds no events; never into one that STRATA_LANDING names."""
+    """Put a small sample into the default landing folder if it holds no events; never into one that is named."""
     if os.environ.get("STRATA_LANDING"):
         console.print(f"STRATA_LANDING names {places.landing()}: no sample is put there.", soft_wrap=True)
     elif not (places.landing() / "events").exists():

@@ -91,8 +91,8 @@ def _retrieve(jars: list[Jar], into: Path) -> None:
     missing = [jar.file_name for jar in jars if not (into / jar.file_name).exists()]
     if done.returncode != 0 or missing:
         raise StrataError(
-            f"Delta's jars could not be fetched ({', '.join(missing) or 'the resolver failed'}): check that this machine "
-            f"reaches Maven's central repository, or put the files of {LIST} into {jars_dir()} by hand."
+            f"Delta's jars could not be fetched ({', '.join(missing) or 'the resolver failed'}): check that this "
+            f"machine reaches Maven's central repository, or put the files of {LIST} into {jars_dir()} by hand."
         )
 
 

@@ -44,7 +44,7 @@ def check_folder(lake: Path) -> None:
     if free < MINIMUM_FREE_BYTES:
         raise StrataError(
             f"The disk of the lake {lake} has {free // 1024**2} MB free, less than the "
-            f"{MINIMUM_FREE_BYTES // 1024**2} MB that a run needs at least: free some, or move the lake with STRATA_LAKE."
+            f"{MINIMUM_FREE_BYTES // 1024**2} MB that a run needs at least: free some, or move the lake by STRATA_LAKE."
         )
 
 

@@ -87,6 +87,8 @@ def _listed(source: Source, where: Path) -> Iterator[Path]:
         return
 
     def unreadable(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            return  # nothing has landed yet, or a folder left while it was listed
         raise StrataError(
             f"The folder {error.filename} cannot be read ({error.strerror}): give this user the right to read it."
         ) from None
@@ -269,6 +271,11 @@ def _known(source: Source) -> dict[str, LandedFile]:
     except (OSError, ValueError, TypeError):
         return {}
     return {landed.path: landed for landed in rows}
+
+
+def known_bytes(source: Source) -> int:
+    """Return the size of all files that earlier runs found, in bytes."""
+    return sum(landed.size for landed in _known(source).values())
 
 
 def _link(landed: LandedFile, files: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the benchmark compares with: read CSV, group by ten minutes, collect. pyspark's defaults, no Delta, no checks."""
+"""What the benchmark compares with: read CSV, group by ten minutes, collect; pyspark's defaults, no Delta."""
 
 import sys
 

@@ -26,8 +26,7 @@ def write_events(path: Path, lines: Iterator[str], header: str = "time,action\n"
     """Write a CSV file, gzipped where its name ends in .gz; it appears under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
-    opened = gzip.open(draft, "wt") if path.name.endswith(".gz") else open(draft, "w")
-    with opened as file:
+    with gzip.open(draft, "wt") if path.name.endswith(".gz") else draft.open("w") as file:
         file.write(header)
         file.writelines(lines)
     draft.replace(path)

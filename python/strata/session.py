@@ -86,6 +86,9 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.files.maxPartitionBytes": "32m",
     }
+    if is_small:
+        # Replanning at each shuffle costs more than a shuffle of little data.
+        settings["spark.sql.adaptive.enabled"] = "false"
     for setting in os.environ.get("STRATA_SPARK_SETTINGS", "").split():
         name, equals, value = setting.partition("=")
         if not equals:
@@ -140,7 +143,7 @@ class EmbeddedSpark:
         self._thread.join()
         if self.error is not None:
             raise StrataError(
-                f"Spark did not start ({type(self.error).__name__}): its last lines in {places.logs() / 'spark.log'} say why."
+                f"Spark did not start ({type(self.error).__name__}): {places.logs() / 'spark.log'} says why."
             )
         from pyspark.sql import SparkSession
 

@@ -5,17 +5,26 @@ with files as (
 ),
 
 raw_rows as (
-    select path, count(*) as row_count from {{ ref('raw_events') }}
+    select
+        path,
+        count(*) as row_count
+    from {{ ref('raw_events') }}
     group by path
 ),
 
 valid_rows as (
-    select path, count(*) as row_count from {{ ref('stage_events') }}
+    select
+        path,
+        count(*) as row_count
+    from {{ ref('stage_events') }}
     group by path
 ),
 
 quarantined_rows as (
-    select path, count(*) as row_count from {{ ref('quarantine_events') }}
+    select
+        path,
+        count(*) as row_count
+    from {{ ref('quarantine_events') }}
     group by path
 ),
 

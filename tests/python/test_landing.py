@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from strata import landing, places
 from strata.errors import StrataError
 
@@ -66,7 +65,10 @@ def test_rows_are_the_lines_after_the_header_that_are_not_blank(place: Path, con
     assert scanned(place, gzip.compress(content), "a.csv.gz")["rows_landed"] == rows
 
 
-@given(st.lists(st.sampled_from([b"a,b", b"", b" ", b"\t", b"x", b"a,b,c"]), max_size=30), st.sampled_from([b"\n", b"\r\n"]))
+@given(
+    st.lists(st.sampled_from([b"a,b", b"", b" ", b"\t", b"x", b"a,b,c"]), max_size=30),
+    st.sampled_from([b"\n", b"\r\n"]),
+)
 def test_rows_are_counted_alike_wherever_a_chunk_ends(lines: list[bytes], ending: bytes) -> None:
     text = ending.join(lines)
     wanted = sum(1 for line in lines if line.strip())

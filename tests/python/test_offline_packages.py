@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 import yaml
 from dbt.cli.main import dbtRunner
-
 from strata import packages, places, session
 from strata.errors import StrataError
 
@@ -32,8 +31,6 @@ MODELS = {
     """,
     "signed": "select value from values (-1), (0), (1) as (value)",
     "pairs": "select id, a, b from values (1, 2, 1), (2, 1, 1), (3, 1, 2), (4, null, 1), (5, 1, null) as (id, a, b)",
-    # The last row is no number: a condition has to keep it away from the cast.
-    "codes": "select code from values ('1'), ('12'), ('x') as (code)",
     "sums": "select a, b, total from values (1, 2, 3), (2, 2, 4), (1, 1, 3), (null, 2, 3) as (a, b, total)",
     # Of `a` and `b` neither is unique, both together are, but for the nulls; `c` has one value three times.
     "combined": """
@@ -60,6 +57,7 @@ class Case:
     config: dict[str, Any] = field(default_factory=dict)
 
 
+STORED = {"store_failures": True, "file_format": "delta"}
 ACCEPTED_RANGE = [
     Case("bounds_are_allowed", "bounded", 0, {"min_value": 0, "max_value": 10}, "value"),
     Case("exclusive_bounds_are_not", "bounded", 2, {"min_value": 0, "max_value": 10, "inclusive": False}, "value"),
@@ -92,7 +90,7 @@ EXPRESSION_IS_TRUE = [
     Case("column_with_alternatives", "sums", 0, {"expression": "= 1 or total = 4"}, "a"),
     Case("column_not_null", "sums", 1, {"expression": "is not null"}, "a"),
     Case("column_where", "sums", 1, {"expression": "= 2"}, "b", {"where": "a = 1"}),
-    Case("failures_are_stored", "sums", 1, {"expression": "a + b = total"}, None, {"store_failures": True}),
+    Case("failures_are_stored", "sums", 1, {"expression": "a + b = total"}, None, STORED),
 ]
 UNIQUE_COMBINATION = [
     Case("unique_together", "combined", 0, {"combination_of_columns": ["a", "c", "b"]}, None, {"where": "b > 0"}),
@@ -115,12 +113,6 @@ PAIR = [
     Case("other_way_round", "pairs", 1, {"column_A": "b", "column_B": "a", "or_equal": True}),
     Case("alternatives", "pairs", 1, {"column_A": "a", "column_B": "b", "row_condition": "id = 1 or id = 3 or id = 4"}),
     Case("where", "pairs", 1, {"column_A": "a", "column_B": "b"}, None, {"where": "id <> 3"}),
-    Case(
-        "condition_comes_first",
-        "codes",
-        1,
-        {"column_A": "cast(code as int)", "column_B": "1", "row_condition": "code <> 'x'"},
-    ),
 ]
 VALUES_BETWEEN = [
     Case("bounds_are_allowed", "bounded", 0, {"min_value": 0, "max_value": 10}, "value"),
@@ -157,20 +149,14 @@ ROW_COUNT = [
     Case("condition_fails", "groups", 1, {"min_value": 4, "row_condition": "kind = 'x'"}),
     Case("condition_leaves_none", "groups", 1, {"min_value": 1, "row_condition": "kind = 'z'"}),
     Case("condition_in_groups", "groups", 2, {"min_value": 2, "group_by": ["kind"], "row_condition": "part = 1"}),
-    Case("group_that_condition_empties", "groups", 0, {"min_value": 1, "group_by": ["kind"], "row_condition": "part = 2"}),
+    Case("emptied_group", "groups", 0, {"min_value": 1, "group_by": ["kind"], "row_condition": "part = 2"}),
     Case("where", "groups", 1, {"min_value": 4}, None, {"where": "kind = 'x'"}),
     Case("empty", "nothing", 1, {"min_value": 1}),
     Case("empty_allowed", "nothing", 0, {"min_value": 0, "max_value": 0}),
     Case("empty_strictly", "nothing", 1, {"min_value": 0, "strictly": True}),
     Case("empty_has_no_groups", "nothing", 0, {"min_value": 1, "group_by": ["kind"]}),
-    Case(
-        "failures_are_stored",
-        "groups",
-        1,
-        {"min_value": 2, "group_by": ["upper(kind)"]},
-        None,
-        {"store_failures": True},
-    ),
+    # An expression's own text is no column name for Delta.
+    Case("failures_are_stored", "groups", 1, {"min_value": 2, "group_by": ["upper(kind)"]}, None, STORED),
 ]
 CASES = {
     f"{test.rpartition('.')[2]}__{case.name}": (test, case)
@@ -261,7 +247,8 @@ def test_without_bounds_is_refused(tmp_path, test, column):
     make_project(tmp_path / "project", {"unbounded": (test, Case("unbounded", "signed", 0, {}, column))})
     parsed = dbt(tmp_path / "project", "parse")
     assert not parsed.success
-    assert "min_value, max_value" in str(parsed.exception)
+    assert "unbounded" in str(parsed.exception)
+    assert "min_value" in str(parsed.exception)
 
 
 class Hub(http.server.ThreadingHTTPServer):

@@ -20,7 +20,7 @@ edges as (
 ),
 
 every_window as (
-    select explode(sequence(first_window, last_window, interval {{ var('window_minutes') }} minutes)) as window_start
+    select explode(sequence(first_window, last_window, {{ window_length() }})) as window_start
     from edges
 ),
 
@@ -37,7 +37,7 @@ counted as (
 action_windows as (
     select
         every_window.window_start,
-        every_window.window_start + interval {{ var('window_minutes') }} minutes as window_end,
+        every_window.window_start + {{ window_length() }} as window_end,
         coalesce(counted.open_count, 0) as open_count,
         coalesce(counted.close_count, 0) as close_count,
         coalesce(counted.open_count + counted.close_count, 0) as total_count,

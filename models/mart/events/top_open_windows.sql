@@ -7,7 +7,7 @@ with windows as (
 most_opens as (
     select * from windows
     order by open_count desc, window_start asc
-    limit {{ var('top_windows') }}
+    limit {{ var('top_windows') | int }}
 ),
 
 top_open_windows as (

@@ -16,11 +16,7 @@ judged_events as (
 ),
 
 known as (
-    {% if is_incremental() -%}
-    select * from {{ this }}
-    {%- else -%}
-    {{ no_files() }}
-    {%- endif %}
+    {{ known_files() }}
 ),
 
 -- A file that this run did not list is as it was known; a refused one that has gone is forgotten.
@@ -35,7 +31,9 @@ files as (
         known.loaded_at as known_loaded_at,
         known.judged_at as known_judged_at,
         coalesce(known.touched_days, array()) as known_touched_days,
-        struct(known.content_hash, known.modified_at, known.rows_valid, known.rows_quarantined, known.reason) as known_state
+        struct(
+            known.content_hash, known.modified_at, known.rows_valid, known.rows_quarantined, known.reason
+        ) as known_state
     from intake
     full outer join known on intake.path = known.path
     where
@@ -53,7 +51,7 @@ day_counts as (
         count_if(is_valid) as rows_valid
     from judged_events
     where {{ in_scope('path') }}
-    group by 1, 2
+    group by path, day
 ),
 
 row_counts as (
@@ -90,7 +88,8 @@ refusals as (
                 then format_string('%d rows were counted in it and %d were read', rows_landed, rows_loaded)
             when rows_not_valid > rows_loaded * {{ var('max_quarantined_share') }}
                 then format_string(
-                    '%d of its %d rows are not valid, more than max_quarantined_share ({{ var("max_quarantined_share") }}) allows',
+                    '%d of its %d rows are not valid, more than max_quarantined_share ('
+                    || '{{ var("max_quarantined_share") }}) allows',
                     rows_not_valid, rows_loaded
                 )
         end as reason

@@ -1,7 +1,7 @@
 {#-
-  The number of rows that meet `row_condition` is within the bounds: of the whole table, or of each group when `group_by`
-  lists columns. The bounds themselves are allowed unless `strictly` is true. A group without rows is no group, so that
-  nothing fails for it. At least one bound is needed.
+  The number of rows that meet `row_condition` is within the bounds: of the whole table, or of each group when
+  `group_by` lists columns. The bounds themselves are allowed unless `strictly` is true. A group without rows is no
+  group, so that nothing fails for it. At least one bound is needed.
 -#}
 {% test expect_table_row_count_to_be_between(
     model, min_value=none, max_value=none, group_by=none, row_condition=none, strictly=false

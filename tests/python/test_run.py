@@ -1,0 +1,308 @@
+"""What stops a run before it begins, each with one sentence, and what a run that succeeds does not print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from strata import jars, lake, places, session, settings
+from strata.errors import StrataError
+
+DBT = str(Path(sys.executable).with_name("dbt"))
+
+
+def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run dbt as people do, in a process of its own, with a lake and a landing folder aside."""
+    return subprocess.run(
+        [DBT, *arguments],
+        cwd=places.ROOT,
+        env={
+            **os.environ,
+            "STRATA_LAKE": str(tmp_path / "lake"),
+            "STRATA_LANDING": str(tmp_path / "landing"),
+            "DBT_TARGET_PATH": str(tmp_path / "target"),
+            "DBT_USE_COLORS": "false",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess, *texts: str) -> None:
+    """Assert that a run failed at once, with one line under dbt's heading and no trace."""
+    assert done.returncode == 2
+    said = (done.stdout + done.stderr).split("Runtime Error\n")[-1].strip()
+    assert len(said.splitlines()) == 1, said
+    for text in texts:
+        assert text in said
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def fake_java(folder: Path, version: str) -> Path:
+    java = folder / f"jdk-{version}" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2025-01-01' >&2\n")
+    java.chmod(0o755)
+    return java.parents[1]
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+DEFAULTS = {
+    "window_minutes": 10,
+    "top_windows": 10,
+    "earliest_valid_date": "2000-01-01",
+    "max_quarantined_share": 0.05,
+    "events_path": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("window_minutes", value) for value in (0, -10, 7, 1441, 2880, "10", 10.0, True, None)),
+        *(("top_windows", value) for value in (0, -1, "ten", 1.5, None)),
+        *(("earliest_valid_date", value) for value in ("2000-13-01", "yesterday", 2000, None, "01.01.2000")),
+        *(("max_quarantined_share", value) for value in (-0.1, 1.1, "5 %", True, None)),
+        *(("events_path", value) for value in (7, "", ["a"])),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_must_be(name: str, value: object) -> None:
+    with pytest.raises(StrataError) as refused:
+        settings.load(places.ROOT, {name: value})
+    sentence = str(refused.value)
+    assert f"{name} is {value!r}; it must be {settings.MENDS[name]}" in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("window_minutes", value) for value in (1, 15, 1440)),
+        ("top_windows", 1),
+        ("earliest_valid_date", "1970-01-01"),
+        *(("max_quarantined_share", value) for value in (0, 1, 0.5)),
+        ("events_path", "/a/b"),
+    ],
+)
+def test_a_right_setting_is_taken(name: str, value: object) -> None:
+    assert str(getattr(settings.load(places.ROOT, {name: value}), name)) in (str(value), f"{value}.0")
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    assert settings.load(places.ROOT, {}) == settings.Settings(**DEFAULTS)
+
+
+def test_a_wrong_setting_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:
+    done = run(tmp_path, "build", "--vars", "{window_minutes: 7}")
+    assert_one_sentence(done, "window_minutes is 7; it must be a whole number of minutes that divides 1440")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_an_events_path_that_is_not_there_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:
+    done = run(tmp_path, "build", "--vars", f"{{events_path: {tmp_path}/nowhere}}")
+    assert_one_sentence(done, f"events_path names {tmp_path}/nowhere, which is not there")
+    assert not (tmp_path / "lake").exists()
+
+
+# --- the machine ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["1.8.0_392", "11.0.2", "16", "22.0.1", "25"])
+def test_a_java_that_spark_does_not_run_on_is_refused(tmp_path: Path, version: str) -> None:
+    home = fake_java(tmp_path, version)
+    done = run(tmp_path, "build", JAVA_HOME=str(home))
+    major = version.removeprefix("1.").split(".")[0]
+    assert_one_sentence(done, f"{home}/bin/java is Java {major}, ", "install Java 17 or 21")
+
+
+@pytest.mark.parametrize("version", ["17.0.15", "21"])
+def test_a_java_that_spark_runs_on_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
+    assert session.check_java() == int(version.split(".")[0])
+
+
+def test_no_java_is_said(tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
+    done = subprocess.run(
+        [sys.executable, DBT, "build"],
+        cwd=places.ROOT,
+        env={**environment, "PATH": str(empty), "STRATA_LAKE": str(tmp_path / "lake")},
+        capture_output=True,
+        text=True,
+    )
+    assert_one_sentence(done, "No java is on the PATH and JAVA_HOME is not set", "install Java 17 or 21")
+    assert_one_sentence(
+        run(tmp_path, "build", JAVA_HOME=str(tmp_path)), f"JAVA_HOME is {tmp_path}, and no java is there"
+    )
+
+
+def test_a_missing_jar_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(jars, "jars_dir", lambda: tmp_path)
+    with pytest.raises(StrataError, match=r"delta-spark.*is missing: run 'make setup'"):
+        jars.class_path()
+
+
+def test_a_jar_with_another_checksum_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(jars, "jars_dir", lambda: tmp_path)
+    monkeypatch.setattr(jars, "_retrieve", lambda wanted, into: [(into / j.file_name).write_text("x") for j in wanted])
+    with pytest.raises(StrataError, match="has another sha256 than"):
+        jars.install()
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".jar"] == []
+
+
+def test_a_lake_that_is_no_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("")
+    assert_one_sentence(run(tmp_path, "build"), f"The lake {tmp_path}/lake is not a folder")
+
+
+def test_a_lake_that_cannot_be_made_is_said() -> None:
+    with pytest.raises(StrataError, match="The lake folder /proc/lake cannot be made"):
+        lake.check_folder(Path("/proc/lake"))
+
+
+def test_a_lake_without_rights_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # root may write everywhere, so the answer of the system is put in its place.
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    with pytest.raises(StrataError, match="cannot be written by this user: give it read and write rights there"):
+        lake.check_folder(tmp_path)
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake, "MINIMUM_FREE_BYTES", 1 << 60)
+    with pytest.raises(StrataError, match=r"has \d+ MB free, less than the"):
+        lake.check_folder(tmp_path)
+
+
+def test_a_wrong_spark_setting_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATA_SPARK_SETTINGS", "spark.driver.memory 4g")
+    with pytest.raises(StrataError, match=r"STRATA_SPARK_SETTINGS holds 'spark\.driver\.memory'"):
+        session.configuration(tmp_path)
+
+
+def test_a_process_has_one_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Running:
+        lake = tmp_path / "one"
+
+    monkeypatch.setattr(session, "_current", Running())
+    assert session.start(tmp_path / "one") is session._current
+    with pytest.raises(StrataError, match="already works in the lake"):
+        session.start(tmp_path / "two")
+    monkeypatch.setattr(session, "_current", None)
+
+
+# --- one process in a lake --------------------------------------------------------------------------------------------
+
+
+def holder(code: str) -> subprocess.Popen:
+    """Start a Python process that runs code, says a line, and then sleeps."""
+    program = textwrap.dedent(code) + "\nprint('ready', flush=True)\nimport time\ntime.sleep(120)\n"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    return process
+
+
+def test_a_second_run_is_told_who_holds_the_lake_until_that_one_is_dead(tmp_path: Path) -> None:
+    folder = tmp_path / "lake"
+    process = holder(f"from strata import lake\nfrom pathlib import Path\nlake.hold(Path({str(folder)!r}))")
+    try:
+        done = run(tmp_path, "show", "--inline", "select 1")
+        assert_one_sentence(done, f"Another run holds the lake {folder}: process {process.pid} (-c), since 20")
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    lake.hold(folder)
+    lake.release(folder)
+
+
+def test_a_lake_stays_held_while_the_spark_of_a_dead_run_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake, "GRACE_SECONDS", 1)
+    process = holder(
+        f"""
+        import subprocess
+        from pathlib import Path
+        from strata import lake
+        descriptor = lake.hold(Path({str(tmp_path)!r}))
+        print(subprocess.Popen(["sleep", "120"], pass_fds=[descriptor]).pid, flush=True)
+        """
+    )
+    child = int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with pytest.raises(StrataError, match=f"still held by the Spark of process {process.pid} .*which has died"):
+        lake.hold(tmp_path)
+    os.kill(child, signal.SIGKILL)
+    lake.hold(tmp_path)
+    lake.release(tmp_path)
+
+
+def test_another_process_in_the_metastore_is_named(tmp_path: Path) -> None:
+    (tmp_path / "metastore").mkdir()
+    code = f"import fcntl; f = open({str(tmp_path / 'metastore' / 'dbex.lck')!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    process = holder(code)
+    try:
+        with pytest.raises(StrataError, match=f"The metastore of the lake .* is open in process {process.pid}"):
+            lake.hold(tmp_path)
+    finally:
+        process.kill()
+        process.wait()
+    lake.hold(tmp_path)
+    lake.release(tmp_path)
+
+
+# --- what a run prints ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_succeeds_prints_dbts_lines_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "landing" / "events").mkdir(parents=True)
+    (tmp_path / "landing" / "events" / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
+    done = run(tmp_path, "run", "--select", "+raw_events")
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == ""
+    assert [line for line in done.stdout.splitlines() if not re.match(r"\d\d:\d\d:\d\d", line)] == []
+    assert "WARN" not in done.stdout.replace("WARN=0", "")
+    # And in a zone that is not UTC, quietly: only the result, in UTC.
+    sql = "select max(loaded_at) > timestamp'2026-01-01' as b, max(cast(time as timestamp)) as t from raw.events"
+    shown = run(tmp_path, "-q", "show", "--inline", sql, "--output", "json", TZ="America/New_York")
+    assert shown.stderr == ""
+    assert json.loads(shown.stdout) == {"show": [{"b": True, "t": "2026-01-01T10:00:00"}]}
+
+
+def test_the_cli_says_what_is_amiss(tmp_path: Path) -> None:
+    strata = str(Path(sys.executable).with_name("strata"))
+    environment = {**os.environ, "STRATA_LAKE": str(tmp_path / "lake"), "STRATA_LANDING": str(tmp_path / "landing")}
+    fit = subprocess.run([strata, "doctor"], env=environment, capture_output=True, text=True)
+    assert fit.returncode == 0, fit.stdout
+    environment["JAVA_HOME"] = str(tmp_path)
+    amiss = subprocess.run([strata, "doctor"], env=environment, capture_output=True, text=True)
+    assert amiss.returncode == 1
+    assert "no java is there" in " ".join(amiss.stdout.replace("│", " ").split())
+
+
+def test_the_sample_is_never_put_into_a_folder_that_somebody_named(tmp_path: Path) -> None:
+    strata = str(Path(sys.executable).with_name("strata"))
+    environment = {**os.environ, "STRATA_LANDING": str(tmp_path / "landing")}
+    done = subprocess.run([strata, "sample"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "no sample is put there" in done.stdout
+    assert not (tmp_path / "landing").exists()
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    script = places.ROOT / ".ci" / "run"
+    assert script.stat().st_mode & stat.S_IXUSR
+    commands = [line for line in script.read_text().splitlines() if line.startswith("make")]
+    assert commands == ["make test"]
+    assert "make test" in (places.ROOT / "README.md").read_text()
