@@ -1,0 +1,4 @@
+{#- The first moment at which a landed row can be valid. -#}
+{% macro earliest_valid_at() -%}
+    timestamp'{{ var('earliest_valid_date') }} 00:00:00'
+{%- endmacro %}

@@ -1,0 +1,132 @@
+{#- The name of the temporary view of the rows that a raw model loads in this run; with the schema, for threads share it. -#}
+{% macro landed_rows() -%}
+    landed_rows__{{ this.schema }}__{{ this.identifier }}
+{%- endmacro %}
+
+
+{#-
+  Make the view landed_rows(): a row for each row of the files in `to_load` (see file_changes), with the source's
+  columns by their header names as text, and
+    other_columns: the text of all other columns, a JSON object by name; null where the file has none
+    malformed_line: the whole line where it has too few or too many fields, its columns then null; else null
+    path, file_modified_at: of the file
+  A column that a file lacks, or has twice, is null, and in the second case both are among the other columns.
+-#}
+{% macro create_landed_view(intake, to_load, columns) %}
+    {%- set lake = env_var('STRATA_LAKE') -%}
+    {%- set folder = modules.re.sub('([\\[\\]{}*?\\\\])', '\\\\\\1', lake) ~ '/intake/' ~ model.fqn[-2] -%}
+    {%- set groups = {} -%}
+    {%- for file in to_load -%}
+        {% do groups.setdefault(tojson([file.columns, file.reading]), []).append('file_id=' ~ file.file_id) %}
+    {%- endfor -%}
+    {%- set parts = [] -%}
+    {%- for key, ids in groups.items() -%}
+        {%- set header, reading = fromjson(key) -%}
+        {%- set view = landed_rows() ~ '__' ~ loop.index -%}
+        {%- set fields = ['line'] if reading == 'lines' else range(header | length) | map('string') | map('replace', '', 'c', 1) | list -%}
+        {% call statement('landed_rows_part') -%}
+            create or replace temporary view {{ view }} (
+                {{ fields | join(' string, ') }} string, malformed_line string, file_id string
+            )
+            using csv
+            options (
+                path {{ text_literal(folder ~ '/{' ~ ids | join(',') ~ '}') }},
+                basePath {{ text_literal(lake ~ '/intake/' ~ model.fqn[-2]) }},
+                header 'true',
+                mode 'PERMISSIVE',
+                columnNameOfCorruptRecord 'malformed_line',
+                multiLine '{{ reading == 'multiline' }}',
+                {%- if reading == 'lines' %}
+                sep '\u0001',
+                quote ''
+                {%- else %}
+                escape '"'
+                {%- endif %}
+            )
+        {%- endcall %}
+        {% do parts.append(landed_rows_part(view, header, reading, columns)) %}
+    {%- endfor -%}
+    {% call statement('landed_rows') -%}
+        create or replace temporary view {{ landed_rows() }} as
+        {% if parts -%}
+        select
+            {%- for column in columns %}
+            rows.{{ column }},
+            {%- endfor %}
+            rows.other_columns,
+            rows.malformed_line,
+            files.path,
+            files.modified_at as file_modified_at
+        from (
+            {{ parts | join(' union all ') }}
+        ) as rows
+        inner join {{ intake }} as files on rows.file_id = files.file_id
+        {%- else -%}
+        select
+            {%- for column in columns %}
+            cast(null as string) as {{ column }},
+            {%- endfor %}
+            cast(null as string) as other_columns,
+            cast(null as string) as malformed_line,
+            cast(null as string) as path,
+            cast(null as timestamp) as file_modified_at
+        where false
+        {%- endif %}
+    {%- endcall %}
+{% endmacro %}
+
+
+{#- The rows of the files of one header, by its names. -#}
+{% macro landed_rows_part(view, header, reading, columns) -%}
+    select
+        {%- for column in columns %}
+        {% if header | select('equalto', column) | list | length == 1 -%}
+        case when malformed_line is null then c{{ header.index(column) }} end as {{ column }},
+        {%- else -%}
+        cast(null as string) as {{ column }},
+        {%- endif %}
+        {%- endfor %}
+        {%- set others = [] -%}
+        {%- set seen = [] -%}
+        {%- for name in header -%}
+            {%- if not (name in columns and header | select('equalto', name) | list | length == 1) -%}
+                {%- set count = seen | select('equalto', name) | list | length -%}
+                {% do others.append(text_literal(name ~ (' (' ~ (count + 1) ~ ')' if count else '')) ~ ', c' ~ loop.index0) %}
+            {%- endif -%}
+            {% do seen.append(name) %}
+        {%- endfor %}
+        {% if others -%}
+        case when malformed_line is null then to_json(map({{ others | join(', ') }})) end as other_columns,
+        {%- else -%}
+        cast(null as string) as other_columns,
+        {%- endif %}
+        malformed_line,
+        file_id
+    from
+    {%- if reading == 'lines' %} (
+        select
+            fields.*,
+            file_id
+        from (
+            select
+                coalesce(malformed_line, line) as line,
+                -- A quote that is not closed on its line makes it unclear where a field ends.
+                case
+                    when length(line) % 2 <> length(replace(line, '"', '')) % 2
+                        then named_struct(
+                            {%- for name in header %}'c{{ loop.index0 }}', cast(null as string), {% endfor -%}
+                            'malformed_line', line
+                        )
+                    else from_csv(
+                        line,
+                        '{% for name in header %}c{{ loop.index0 }} string, {% endfor %}malformed_line string',
+                        map('escape', '"', 'columnNameOfCorruptRecord', 'malformed_line', 'mode', 'PERMISSIVE')
+                    )
+                end as fields,
+                file_id
+            from {{ view }}
+        )
+    )
+    {%- else %} {{ view }}
+    {%- endif %}
+{%- endmacro %}
