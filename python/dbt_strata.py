@@ -13,6 +13,7 @@ from dbt.flags import get_flags
 from dbt.plugins.manager import dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
+
 from strata import lake, landing, places, session, settings
 from strata.errors import StrataError
 

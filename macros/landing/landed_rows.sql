@@ -14,7 +14,7 @@
 -#}
 {% macro create_landed_view(intake, to_load, columns) %}
     {%- set lake = env_var('STRATA_LAKE') -%}
-    {%- set folder = modules.re.sub('([\\[\\]{}*?\\\\])', '\\\\\\1', lake) ~ '/intake/' ~ model.fqn[-2] -%}
+    {%- set folder = lake ~ '/intake/' ~ model.fqn[-2] -%}
     {%- set groups = {} -%}
     {%- for file in to_load -%}
         {% do groups.setdefault(tojson([file.columns, file.reading]), []).append('file_id=' ~ file.file_id) %}
@@ -30,8 +30,8 @@
             )
             using csv
             options (
-                path {{ text_literal(folder ~ '/{' ~ ids | join(',') ~ '}') }},
-                basePath {{ text_literal(lake ~ '/intake/' ~ model.fqn[-2]) }},
+                path {{ text_literal(literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
+                basePath {{ text_literal(folder) }},
                 header 'true',
                 mode 'PERMISSIVE',
                 columnNameOfCorruptRecord 'malformed_line',
@@ -129,4 +129,10 @@
     )
     {%- else %} {{ view }}
     {%- endif %}
+{%- endmacro %}
+
+
+{#- A path as Spark must be given it to mean that path: it takes brackets, braces and stars for patterns. -#}
+{% macro literal_path(path) -%}
+    {{ modules.re.sub('([\\[\\]{}*?\\\\])', '\\\\\\1', path) }}
 {%- endmacro %}

@@ -29,12 +29,12 @@
 
     {%- set through = changes_through(meta.get('follows')) -%}
     {%- if existing is none or should_full_refresh() -%}
+        {%- do model.update({'through': through}) -%}
         {% call statement('main') -%}
             {{ create_table_as(False, target_relation, compiled_code) }}
         {%- endcall %}
         {% do persist_constraints(target_relation, model) %}
         {% do persist_docs(target_relation, model) %}
-        {% do set_through(target_relation, through) %}
     {%- else -%}
         {%- set known_through = table_property(target_relation, 'strata.through') -%}
         {%- set scope = none -%}
@@ -48,7 +48,9 @@
                 {{ replace_where(target_relation, scope, meta.scope_column, compiled_code) }}
             {%- endcall %}
             {%- if through != known_through -%}
-                {% do set_through(target_relation, through) %}
+                {% do run_query(
+                    "alter table " ~ target_relation ~ " set tblproperties ('strata.through' = '" ~ through ~ "')"
+                ) %}
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
@@ -120,11 +122,23 @@
 {% endmacro %}
 
 
-{% macro set_through(relation, through) %}
-    {%- if through is not none -%}
-        {% do run_query("alter table " ~ relation ~ " set tblproperties ('strata.through' = '" ~ through ~ "')") %}
+{#-
+  dbt-spark's clause, with the watermark of the table among the properties, so that a table is made in one commit
+  (dbt-spark 1.11.0 knows only those of the model's configuration).
+-#}
+{% macro spark__tblproperties_clause() -%}
+    {%- set properties = dict(config.get('tblproperties') or {}) -%}
+    {%- if model.get('through') -%}
+        {% do properties.update({'strata.through': model.through}) %}
     {%- endif -%}
-{% endmacro %}
+    {%- if properties %}
+    tblproperties (
+        {%- for name, value in properties.items() %}
+        '{{ name }}' = '{{ value }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+    {%- endif -%}
+{%- endmacro %}
 
 
 {#-

@@ -128,6 +128,22 @@ def hold(lake: Path) -> int:
     return descriptor
 
 
+def sweep(lake: Path) -> list[Path]:
+    """Remove the folders of tables that a killed run never finished making, and return them.
+
+    Every table is a Delta table: without a commit in its log it was never there for anyone, and its files would keep
+    Spark from making it. The lake must be held.
+    """
+    unmade = [
+        folder
+        for folder in (lake / "warehouse").glob("*.db/*")
+        if folder.is_dir() and not any((folder / "_delta_log").glob("*.json"))
+    ]
+    for folder in unmade:
+        shutil.rmtree(folder)
+    return unmade
+
+
 def release(lake: Path) -> None:
     """Let go of the lake, if this process holds it."""
     descriptor = _held.pop(lake, None)

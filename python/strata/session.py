@@ -52,11 +52,12 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         f"-Dderby.stream.error.file={places.logs() / 'derby.log'}",
         # Everything is in UTC, whatever the machine's zone.
         "-Duser.timezone=UTC",
-        "-XX:+UseParallelGC",
+        "-XX:+UseSerialGC",
         *os.environ.get("STRATA_JAVA_OPTIONS", "").split(),
     ]
     if is_small:
-        java_options.append("-XX:TieredStopAtLevel=1")
+        # Without the optimising compiler Java keeps little room for code, and would compile again what it has dropped.
+        java_options += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"]
     if places.class_archive().exists():
         java_options += [f"-XX:SharedArchiveFile={places.class_archive()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
     settings = {
@@ -69,8 +70,8 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # dbt's threads share one session: without FAIR pools a large model makes the small ones wait.
         "spark.scheduler.mode": "FAIR",
+        "spark.scheduler.allocation.file": f"file://{places.ROOT / 'conf' / 'fairscheduler.xml'}",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.catalogImplementation": "hive",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -106,6 +107,7 @@ class EmbeddedSpark:
         self.lake = lake_folder
         self.is_small = is_small
         self.descriptor = lake.hold(lake_folder)
+        lake.sweep(lake_folder)
         self.error: BaseException | None = None
         self._gateway = None
         locked = threading.Event()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from dbt.cli.main import dbtRunner
+
 from strata import places, session
 
 # Before any time that a test lands a file with, after any event in it.

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 import reference
 from conftest import MODIFIED_AT, Lake
 

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from dbt.cli.main import dbtRunner
+
 from strata import packages, places, session
 from strata.errors import StrataError
 

@@ -10,9 +10,11 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
+
 from strata import jars, lake, places, session, settings
 from strata.errors import StrataError
 
@@ -260,6 +262,47 @@ def test_another_process_in_the_metastore_is_named(tmp_path: Path) -> None:
         process.wait()
     lake.hold(tmp_path)
     lake.release(tmp_path)
+
+
+def test_what_a_killed_run_never_finished_making_is_swept_away(tmp_path: Path) -> None:
+    for name, log in (("unmade", None), ("empty", ""), ("made", "00000000000000000000.json")):
+        folder = tmp_path / "warehouse" / "raw.db" / name
+        folder.mkdir(parents=True)
+        (folder / "part-0.parquet").write_text("")
+        if log is not None:
+            (folder / "_delta_log").mkdir()
+        if log:
+            (folder / "_delta_log" / log).write_text("{}")
+    assert sorted(path.name for path in lake.sweep(tmp_path)) == ["empty", "unmade"]
+    assert [path.name for path in (tmp_path / "warehouse" / "raw.db").iterdir()] == ["made"]
+
+
+def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "events"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
+    environment = {
+        **os.environ,
+        "STRATA_LAKE": str(tmp_path / "lake"),
+        "STRATA_LANDING": str(tmp_path / "landing"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+    }
+    command = [DBT, "-q", "run", "--select", "+action_windows"]
+    seeded = subprocess.run([DBT, "-q", "seed"], cwd=places.ROOT, env=environment, capture_output=True, text=True)
+    assert seeded.returncode == 0, seeded.stdout
+    for table in ("raw.db/events", "stage.db/events", "mart.db/action_windows"):
+        process = subprocess.Popen(command, cwd=places.ROOT, env=environment, stdout=subprocess.DEVNULL)
+        while not (tmp_path / "lake" / "warehouse" / table).exists():
+            assert process.poll() is None, f"the run ended before {table}"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test")
+    assert done.returncode == 0, done.stdout
+    shown = run(tmp_path, "-q", "show", "--inline", "select * from mart.action_windows", "--output", "json")
+    assert [(row["window_start"], row["open_count"]) for row in json.loads(shown.stdout)["show"]] == [
+        ("2026-01-01T10:00:00", 1)
+    ]
 
 
 # --- what a run prints ------------------------------------------------------------------------------------------------

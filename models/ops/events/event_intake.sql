@@ -8,5 +8,5 @@ from (
             'path string, file_id string, location string, size bigint, modified_at timestamp, content_hash string,
             rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean, is_gone boolean'
         ) as landed
-    from text.`{{ env_var('STRATA_LAKE') | replace('`', '``') }}/intake/events.jsonl`
+    from text.`{{ literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/events.jsonl`
 )

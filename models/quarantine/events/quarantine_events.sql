@@ -4,6 +4,7 @@
         incremental_strategy='replace_where',
         alias='events',
         meta={'scope': 'changed_files', 'scope_column': 'path', 'follows': 'event_files'},
+        tblproperties={'delta.dataSkippingStatsColumns': 'path'},
     )
 }}
 
@@ -14,7 +15,8 @@ with judged_events as (
 
 loaded_files as (
     select path from {{ ref('event_files') }}
-    where status = 'loaded'
+    -- Of a file without such rows none are read.
+    where status = 'loaded' and rows_quarantined > 0
 ),
 
 quarantine_events as (

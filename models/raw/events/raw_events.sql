@@ -2,6 +2,7 @@
     config(
         materialized='landed',
         alias='events',
+        tblproperties={'delta.dataSkippingStatsColumns': 'path'},
         meta={'intake': 'event_intake', 'files': 'event_files', 'columns': ['time', 'action']},
     )
 }}

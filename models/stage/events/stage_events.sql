@@ -4,6 +4,7 @@
         incremental_strategy='replace_where',
         alias='events',
         meta={'scope': 'changed_files', 'scope_column': 'path', 'follows': 'event_files'},
+        tblproperties={'delta.dataSkippingStatsColumns': 'event_at,path'},
     )
 }}
 

@@ -1,0 +1,106 @@
+"""The project's own rules, held on its manifest and files; each test's docstring is the rule."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from strata import places
+
+LAYERS = ("raw", "stage", "mart", "quarantine", "ops")
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory):
+    """Parse the project, without Spark."""
+    os.chdir(places.ROOT)
+    done = dbtRunner().invoke(["--quiet", "parse", "--target-path", str(tmp_path_factory.mktemp("target"))])
+    assert done.success, done.exception
+    return done.result
+
+
+def of_kind(manifest, kind: str) -> list:
+    return [node for node in manifest.nodes.values() if node.resource_type == kind and node.package_name == "strata"]
+
+
+def test_every_model_and_seed_says_its_grain_and_describes_its_columns(manifest) -> None:
+    """A model or seed without a description, or a described one with a column without, is not done."""
+    for node in of_kind(manifest, "model") + of_kind(manifest, "seed"):
+        assert node.description.startswith("One row"), node.name
+        assert node.columns, node.name
+        assert [column.name for column in node.columns.values() if not column.description] == [], node.name
+
+
+def test_every_model_that_reads_another_has_a_unit_test(manifest) -> None:
+    """Raw models read files, which a unit test cannot give; every other model with a ref has one."""
+    tested = {unit_test.model for unit_test in manifest.unit_tests.values()}
+    models = {node.name for node in of_kind(manifest, "model") if node.refs and node.config.materialized != "landed"}
+    assert models - tested == set()
+
+
+def test_every_mart_is_under_contract(manifest) -> None:
+    """People outside read the marts: their columns and types do not change unseen."""
+    marts = [node for node in of_kind(manifest, "model") if node.schema == "mart"]
+    assert len(marts) >= 4
+    assert [node.name for node in marts if not node.config.contract.enforced] == []
+
+
+def test_every_table_is_named_as_its_node_in_its_layer(manifest) -> None:
+    """A node bears its table's name; where a name stands in several schemas the node is `<layer>_<table>`."""
+    for node in of_kind(manifest, "model"):
+        if node.config.materialized != "ephemeral":
+            assert node.schema in LAYERS, node.name
+            assert node.name in (node.alias, f"{node.schema}_{node.alias}")
+            assert node.path.split("/")[0] == node.schema, node.path
+
+
+def test_schemas_bear_a_prefix_on_a_developers_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On `local` the schemas are named exactly so; on any other target the target's own stands before them."""
+    monkeypatch.chdir(places.ROOT)
+    monkeypatch.setenv("STRATA_SCHEMA_PREFIX", "anna")
+    done = dbtRunner().invoke(["--quiet", "parse", "--target", "dev", "--target-path", str(tmp_path)])
+    schemas = {node.schema for node in of_kind(done.result, "model") + of_kind(done.result, "seed")}
+    assert schemas == {f"anna_{layer}" for layer in LAYERS}
+
+
+def test_every_singular_test_says_what_it_guards() -> None:
+    """A test that fails at night must say what is at stake."""
+    tests = list((places.ROOT / "tests").rglob("*.sql"))
+    assert tests
+    assert [path.name for path in tests if not path.read_text().startswith("-- Guards: ")] == []
+
+
+def test_no_check_is_switched_off_and_no_address_is_written_down() -> None:
+    """Disabled tests, warnings in place of failures and registries' addresses have no place in the project."""
+    listed = subprocess.run(["git", "ls-files"], cwd=places.ROOT, capture_output=True, text=True, check=True).stdout
+    wrong = re.compile(
+        r"enabled: *false|severity: *warn|mark\.(skip|xfail)|https?://[^ ]*(pypi|maven|npmjs|hub\.getdbt)"
+    )
+    names = [name for name in listed.splitlines() if name != "tests/python/test_project.py"]
+    found = [name for name in names if wrong.search((places.ROOT / name).read_text(errors="replace"))]
+    assert found == []
+
+
+def test_every_pin_has_a_hash() -> None:
+    """An install that cannot be checked is not repeatable."""
+    for name in ("lock", "uv"):
+        text = (places.ROOT / "requirements" / f"{name}.txt").read_text()
+        pins = re.findall(r"^[a-zA-Z0-9_.-]+==.*(?:\n .*)*", text, re.MULTILINE)
+        assert pins
+        assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
+    for line in (places.ROOT / "conf" / "jars.txt").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+ [0-9a-f]{64}", line), line
+
+
+def test_the_benchmark_runs_and_prints_its_ratios() -> None:
+    """Speed is measured by a command that any user can run."""
+    strata = str(Path(sys.executable).with_name("strata"))
+    done = subprocess.run([strata, "bench", "--events", "1000", "--no-days"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"1,000 events.*\d+\.\d s.*\d+\.\d s.*\d+\.\d\d.*2\.0", " ".join(done.stdout.split()))
