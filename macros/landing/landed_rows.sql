@@ -134,5 +134,9 @@
 
 {#- A path as Spark must be given it to mean that path: it takes brackets, braces and stars for patterns. -#}
 {% macro literal_path(path) -%}
-    {{ modules.re.sub('([\\[\\]{}*?\\\\])', '\\\\\\1', path) }}
+    {%- set literal = namespace(path=path | replace('\\', '\\\\')) -%}
+    {%- for sign in '[]{}*?' -%}
+        {%- set literal.path = literal.path | replace(sign, '\\' ~ sign) -%}
+    {%- endfor -%}
+    {{- literal.path -}}
 {%- endmacro %}
