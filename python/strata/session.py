@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -108,7 +107,7 @@ class EmbeddedSpark:
         self.is_small = is_small
         self.descriptor = lake.hold(lake_folder)
         lake.sweep(lake_folder)
-        self.error: BaseException | None = None
+        self.error: StrataError | None = None
         self._gateway = None
         locked = threading.Event()
         self._thread = threading.Thread(target=self._start, args=(locked,), name="strata-spark", daemon=True)
@@ -130,23 +129,21 @@ class EmbeddedSpark:
                     self._gateway = launch_gateway(conf, {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)})
                 SparkContext._ensure_initialized(gateway=self._gateway)
                 SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).enableHiveSupport().getOrCreate()
-            except BaseException as error:
-                self.error = error
-                # dbt would start a Spark of its own, without the lake's settings: end here, with the sentence.
-                print(
-                    f"Spark did not start ({error}): the last lines of {places.logs() / 'spark.log'} say why.",
-                    file=sys.stderr,
+            except Exception as error:
+                self.error = StrataError(
+                    f"Spark did not start ({str(error).splitlines()[0]}): {places.logs() / 'spark.log'} says why."
                 )
-                sys.stderr.flush()
-                os._exit(2)
+                # dbt would now start a Spark of its own, without the lake's settings: give it the sentence instead.
+                SparkContext.getOrCreate = self._refuse
+
+    def _refuse(self, _conf=None):
+        raise self.error
 
     def session(self):
         """Return the session once it is there; raise StrataError when Spark could not start."""
         self._thread.join()
         if self.error is not None:
-            raise StrataError(
-                f"Spark did not start ({type(self.error).__name__}): {places.logs() / 'spark.log'} says why."
-            )
+            self._refuse()
         from pyspark.sql import SparkSession
 
         return SparkSession.builder.getOrCreate()

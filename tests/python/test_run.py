@@ -194,6 +194,11 @@ def test_a_wrong_spark_setting_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         session.configuration(tmp_path)
 
 
+def test_a_spark_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
+    done = run(tmp_path, "show", "--inline", "select 1", STRATA_JAVA_OPTIONS="-XX:+UseParallelGC -XX:+UseG1GC")
+    assert_one_sentence(done, "Spark did not start", f"{places.logs() / 'spark.log'} says why")
+
+
 def test_a_process_has_one_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Running:
         lake = tmp_path / "one"
