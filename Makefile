@@ -15,6 +15,7 @@ $(SET_UP): requirements/lock.txt requirements/uv.txt pyproject.toml conf/jars.tx
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or name one with 'make PYTHON=...'."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is Python %d.%d: install Python 3.11 or newer, or name one with make PYTHON=python3.11." % sys.version_info[:2])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian the package python3-venv)."; exit 1; }
+	@PYTHONPATH=python $(PYTHON) -m strata.java
 	@echo "Setting up .venv (once; some minutes)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt

@@ -15,6 +15,7 @@
     {%- set changes = file_changes(ref(meta.intake), built_relation(meta.files)) -%}
     {%- set to_load = changes | selectattr('change', 'equalto', 'load') | list -%}
     {%- set gone = changes | selectattr('change', 'equalto', 'forget') | list -%}
+    {%- do model.update({'properties': {'strata.loaded_by': invocation_id}}) -%}
     {%- if not is_new and not to_load and not gone -%}
         {% call noop_statement('main', 'OK nothing new has landed') -%} {%- endcall %}
     {%- else -%}
@@ -28,6 +29,12 @@
                 ) }}
             {%- endif -%}
         {%- endcall %}
+    {%- endif -%}
+    {%- if not is_new and (to_load or built_relation(meta.files) is none) -%}
+        {#- What judges the files asks for it. -#}
+        {% do run_query(
+            "alter table " ~ target_relation ~ " set tblproperties ('strata.loaded_by' = '" ~ invocation_id ~ "')"
+        ) %}
     {%- endif -%}
     {%- if not to_load and run_query('select count(*) from ' ~ ref(meta.intake) ~ ' where is_listed')[0][0] == 0 -%}
         {{ log('Nothing has landed: no file of ' ~ model.fqn[-2] ~ ' in ' ~ (var(model.fqn[-2] ~ '_path', none) or (env_var('STRATA_LANDING') ~ '/' ~ model.fqn[-2])) ~ '.', info=True) }}
@@ -63,6 +70,7 @@
                     when
                         landed.is_listed and (
                             known.path is null
+                            or known.status = 'gone'
                             or landed.content_hash <> known.content_hash
                             or landed.modified_at < known.modified_at
                             or (
@@ -71,7 +79,7 @@
                             )
                         )
                         then 'load'
-                    when known.status = 'refused' and landed.is_gone
+                    when known.status = 'refused' and coalesce(landed.is_gone, true)
                         then 'forget'
                     when known.status = 'refused'
                         then 'judge'

@@ -35,6 +35,7 @@
                 header 'true',
                 mode 'PERMISSIVE',
                 columnNameOfCorruptRecord 'malformed_line',
+                maxColumns '600000',
                 multiLine '{{ reading == 'multiline' }}',
                 {%- if reading == 'lines' %}
                 sep '\u0001',
@@ -90,10 +91,15 @@
         {%- set seen = [] -%}
         {%- for name in header -%}
             {%- if not (name in columns and header | select('equalto', name) | list | length == 1) -%}
-                {%- set count = seen | select('equalto', name) | list | length -%}
-                {% do others.append(text_literal(name ~ (' (' ~ (count + 1) ~ ')' if count else '')) ~ ', c' ~ loop.index0) %}
+                {%- set key = namespace(name=name) -%}
+                {%- for number in range(2, header | length + 2) -%}
+                    {%- if key.name in seen or (key.name != name and key.name in header) -%}
+                        {%- set key.name = name ~ ' (' ~ number ~ ')' -%}
+                    {%- endif -%}
+                {%- endfor -%}
+                {% do others.append(text_literal(key.name) ~ ', c' ~ loop.index0) %}
+                {% do seen.append(key.name) %}
             {%- endif -%}
-            {% do seen.append(name) %}
         {%- endfor %}
         {% if others -%}
         case when malformed_line is null then to_json(map({{ others | join(', ') }})) end as other_columns,

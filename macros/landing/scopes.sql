@@ -1,17 +1,57 @@
 {#- The files to judge: those that this run loaded, those refused before, and with --full-refresh all that raw holds. -#}
 {% macro files_to_judge(relation, known_through, through) %}
+    {%- set meta = config.get('meta') -%}
+    {%- set changes = file_changes(built_relation(meta.intake), relation) -%}
+    {%- if changes | selectattr('change', 'equalto', 'load') | list and not is_raw_loaded() -%}
+        {% do raise_raw_is_not_loaded() %}
+    {%- endif -%}
     {%- if flags.FULL_REFRESH -%}
         {{ return({'everything': true}) }}
     {%- endif -%}
-    {%- set changes = file_changes(ref('event_intake'), relation) -%}
     {{ return({'values': changes | map(attribute='path') | list} if changes else none) }}
+{% endmacro %}
+
+
+{#-
+  Whether this very run has loaded raw. Files that landed since an earlier load must not be judged: their rows are not
+  in raw, and they would be known from then on.
+-#}
+{% macro is_raw_loaded() %}
+    {{ return(table_property(built_relation(config.get('meta').raw), 'strata.loaded_by') == invocation_id) }}
+{% endmacro %}
+
+
+{% macro raise_raw_is_not_loaded() %}
+    {%- set raw = config.get('meta').raw -%}
+    {% do exceptions.raise_compiler_error(
+        model.name ~ ' would judge files that ' ~ raw ~ ' has not loaded in this run: select both, as in'
+        ~ " 'dbt build' or 'dbt run --select " ~ raw ~ "+'."
+    ) %}
+{% endmacro %}
+
+
+{#- Before the first file states are made, when all that is listed would be taken for loaded. -#}
+{% macro check_raw_is_loaded() %}
+    {%- if execute and load_relation(this) is none and not is_raw_loaded() -%}
+        {% do raise_raw_is_not_loaded() %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- The relation of the file states that a model follows, by whatever models in between. -#}
+{% macro followed_files() %}
+    {%- set followed = namespace(name=config.get('meta').follows) -%}
+    {%- for _ in range(100) if built_node(followed.name).config.meta.get('follows') -%}
+        {%- set followed.name = built_node(followed.name).config.meta.follows -%}
+    {%- endfor -%}
+    {{ return(built_relation(followed.name)) }}
 {% endmacro %}
 
 
 {#- The files whose state has changed since the watermark. -#}
 {% macro changed_files(relation, known_through, through) %}
     {%- set paths = run_query(
-        'select path from ' ~ built_relation('event_files') ~ changed_since(known_through, through) ~ ' order by path'
+        'select path from ' ~ followed_files() ~ changed_since(known_through, through) ~ ' order by path'
     ).columns[0].values() | list -%}
     {{ return({'values': paths} if paths else none) }}
 {% endmacro %}
@@ -22,7 +62,7 @@
     {%- set sql -%}
         with days as (
             select distinct explode(touched_days) as day
-            from {{ built_relation('event_files') }}
+            from {{ followed_files() }}
             {{- changed_since(known_through, through) }}
         ),
 
@@ -61,18 +101,28 @@
 
         minutes as (
             select min(window_start) as first_window, max(window_start) as last_window
-            from {{ built_relation('actions_per_minute') }}
+            from {{ built_relation(config.get('meta').follows) }}
+        ),
+
+        -- Where one of the two is empty, all the windows of the other begin or cease to be.
+        edges as (
+            select
+                coalesce(windows.first_window, minutes.last_window) as old_first,
+                coalesce(windows.last_window, minutes.first_window) as old_last,
+                coalesce(minutes.first_window, windows.last_window) as new_first,
+                coalesce(minutes.last_window, windows.first_window) as new_last
+            from windows
+            cross join minutes
         )
 
         select
-            cast(date(least(windows.first_window, minutes.first_window)) as string),
-            cast(date_add(date(greatest(windows.first_window, minutes.first_window)), 1) as string),
-            cast(date(least(windows.last_window, minutes.last_window)) as string),
-            cast(date_add(date(greatest(windows.last_window, minutes.last_window)), 1) as string),
-            windows.first_window <> minutes.first_window,
-            windows.last_window <> minutes.last_window
-        from windows
-        cross join minutes
+            cast(date(least(old_first, new_first)) as string),
+            cast(date_add(date(greatest(old_first, new_first)), 1) as string),
+            cast(date(least(old_last, new_last)) as string),
+            cast(date_add(date(greatest(old_last, new_last)), 1) as string),
+            old_first <> new_first,
+            old_last <> new_last
+        from edges
     {%- endset -%}
     {%- set row = run_query(sql)[0] -%}
     {%- if row[4] -%}

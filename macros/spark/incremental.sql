@@ -29,7 +29,7 @@
 
     {%- set through = changes_through(meta.get('follows')) -%}
     {%- if existing is none or should_full_refresh() -%}
-        {%- do model.update({'through': through}) -%}
+        {%- do model.update({'properties': {'strata.through': through} if through is not none else {}}) -%}
         {% call statement('main') -%}
             {{ create_table_as(False, target_relation, compiled_code) }}
         {%- endcall %}
@@ -38,7 +38,7 @@
     {%- else -%}
         {%- set known_through = table_property(target_relation, 'strata.through') -%}
         {%- set scope = none -%}
-        {%- if meta.get('follows') is none or through != known_through -%}
+        {%- if meta.get('follows') is none or (through is not none and through != known_through) -%}
             {%- set scope = context[meta.scope](target_relation, known_through, through) -%}
         {%- endif -%}
         {%- if scope is none -%}
@@ -47,7 +47,7 @@
             {% call statement('main') -%}
                 {{ replace_where(target_relation, scope, meta.scope_column, compiled_code) }}
             {%- endcall %}
-            {%- if through != known_through -%}
+            {%- if through is not none and through != known_through -%}
                 {% do run_query(
                     "alter table " ~ target_relation ~ " set tblproperties ('strata.through' = '" ~ through ~ "')"
                 ) %}
@@ -123,14 +123,12 @@
 
 
 {#-
-  dbt-spark's clause, with the watermark of the table among the properties, so that a table is made in one commit
-  (dbt-spark 1.11.0 knows only those of the model's configuration).
+  dbt-spark's clause, with the properties that a materialization knows only when it runs (`model.properties`), so that a
+  table is made in one commit (dbt-spark 1.11.0 knows only those of the model's configuration).
 -#}
 {% macro spark__tblproperties_clause() -%}
     {%- set properties = dict(config.get('tblproperties') or {}) -%}
-    {%- if model.get('through') -%}
-        {% do properties.update({'strata.through': model.through}) %}
-    {%- endif -%}
+    {%- do properties.update(model.get('properties', {})) -%}
     {%- if properties %}
     tblproperties (
         {%- for name, value in properties.items() %}

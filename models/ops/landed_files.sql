@@ -2,6 +2,7 @@
 
 with event_files as (
     select * from {{ ref('event_files') }}
+    where status <> 'gone'
 ),
 
 landed_files as (

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import jars, lake, places, samples, session
+from strata import jars, java, lake, places, samples
 from strata.errors import StrataError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -36,7 +36,7 @@ def doctor() -> None:
     """Check what a run needs, one line a thing, and end non-zero when something is amiss."""
     checks = {
         "Python": lambda: platform.python_version(),
-        "Java": lambda: str(session.check_java()),
+        "Java": lambda: str(java.check()),
         "Delta's jars": lambda: f"{len(jars.class_path().split(':'))} in {places.jars_dir()}",
         "dbt packages": _packages,
         "class-data archive": _archive,

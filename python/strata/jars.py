@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from strata import java
 from strata.errors import StrataError
 from strata.places import ROOT, jars_dir
 
@@ -82,7 +83,7 @@ def _retrieve(jars: list[Jar], into: Path) -> None:
         )
         done = subprocess.run(
             [
-                *("java", f"-Divy.home={scratch}/ivy", "-jar", str(ivy), "-ivy", str(module), "-confs", "default"),
+                *(java.path(), f"-Divy.home={scratch}/ivy", "-jar", str(ivy), "-ivy", str(module), "-confs", "default"),
                 *("-retrieve", f"{into}/[artifact]-[revision].[ext]"),
             ],
             capture_output=True,

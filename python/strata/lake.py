@@ -131,13 +131,16 @@ def hold(lake: Path) -> int:
 def sweep(lake: Path) -> list[Path]:
     """Remove the folders of tables that a killed run never finished making, and return them.
 
-    Every table is a Delta table: without a commit in its log it was never there for anyone, and its files would keep
-    Spark from making it. The lake must be held.
+    A Delta table without a commit in its log was never there for anyone, and its files would keep Spark from making it.
+    A table of another format bears Spark's mark of success. The lake must be held.
     """
     unmade = [
         folder
         for folder in (lake / "warehouse").glob("*.db/*")
-        if folder.is_dir() and not any((folder / "_delta_log").glob("*.json"))
+        if folder.is_dir()
+        and not any((folder / "_delta_log").glob("*.json"))
+        and not any((folder / "_delta_log").glob("*.parquet"))
+        and not (folder / "_SUCCESS").exists()
     ]
     for folder in unmade:
         shutil.rmtree(folder)

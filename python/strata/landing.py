@@ -10,7 +10,7 @@ lake's intake file, one JSON object a line for each file known, which the load r
 - `is_listed`: found by this run; `is_gone`: known from an earlier run and no longer there
 - `rows_landed`: rows after the header, blank lines not counted; `columns`: the header's names
 - `reading`: how the load must read it, `plain`, `multiline` (quoted line breaks) or `lines` (a stray quote)
-- `fault`: why the file as a whole is refused, or null
+- `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import io
 import json
 import os
 import re
+import textwrap
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,9 +36,13 @@ from strata import places
 from strata.errors import StrataError
 
 CHUNK_BYTES = 4 * 1024 * 1024
+# What is longer or wider is no table, and would take Spark's parser down, and every other file of the run with it.
+LONGEST_LINE = 512 * 1024
+WIDEST_HEADER = 2000
 # A file with a quoted line break is read by one task, and a scan that looks for them keeps its rows in memory no longer
 # than a record: a stray quote must not swallow the rest of a large file.
 LONGEST_RECORD = 1024 * 1024
+csv.field_size_limit(LONGEST_RECORD)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class LandedFile:
     fault: str | None = None
     is_listed: bool = True
     is_gone: bool = False
+    is_unreachable: bool = False
 
 
 def _utc(nanoseconds: int) -> str:
@@ -82,7 +88,7 @@ def _has_landed(name: str) -> bool:
 
 def _listed(source: Source, where: Path) -> Iterator[Path]:
     """Yield the source's files at a path, a file or a folder of any depth, in the order of their names."""
-    if where.is_file():
+    if os.path.isfile(where):
         yield where
         return
 
@@ -176,6 +182,17 @@ def _chunks(path: Path, digest) -> Iterator[bytes]:
             decoder.decode(b"", final=True)
 
 
+class _Fault(Exception):
+    """Why a file is refused, as its text."""
+
+
+def _has_long_line(block: bytes) -> bool:
+    """Tell whether a block of lines has one that is too long; one a little shorter may be told too."""
+    half = LONGEST_LINE // 2
+    # A line longer than the limit covers one of these stretches whole.
+    return any(block.find(b"\n", start, start + half) < 0 for start in range(0, len(block) - half, half))
+
+
 def _stray_quotes(block: bytes) -> bool:
     return b'"' in block and any(line.count(b'"') % 2 for line in block.split(b"\n"))
 
@@ -184,7 +201,6 @@ def _count_records(path: Path, width: int) -> int | None:
     """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even."""
     text = io.TextIOWrapper(io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline="")
     records = -1
-    csv.field_size_limit(LONGEST_RECORD)
     try:
         for record in csv.reader(text, strict=True):
             if record:
@@ -221,7 +237,7 @@ def _column_fault(source: Source, columns: list[str]) -> str | None:
     missing = [name for name in source.columns if name not in columns]
     doubled = [name for name in source.columns if columns.count(name) > 1]
     if missing:
-        return f"the column {' and '.join(missing)} is missing (it has {', '.join(columns)})"
+        return f"the column {' and '.join(missing)} is missing (it has {textwrap.shorten(', '.join(columns), 200)})"
     if doubled:
         return f"the column {' and '.join(doubled)} is there more than once"
     return None
@@ -238,22 +254,30 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
         for block in _lines(_chunks(path, digest)):
             if header is None:
                 header, block = _first_line(block)
+            if _has_long_line(block):
+                raise _Fault(f"it has a line longer than {LONGEST_LINE // 1024} KiB")
             rows += _count_rows(block)
             stray = stray or _stray_quotes(block)
         if header is not None:
-            landed.columns = next(csv.reader([header.decode()], strict=False))
-            landed.fault = _column_fault(source, landed.columns)
+            columns = next(csv.reader([header.decode()], strict=False))
+            if len(columns) > WIDEST_HEADER:
+                raise _Fault(f"its header has {len(columns)} columns")
+            landed.columns = columns
+            landed.fault = _column_fault(source, columns)
         landed.rows_landed = rows
         if stray:
             records = _count_records(path, len(landed.columns))
             landed.reading = "lines" if records is None else "multiline"
             landed.rows_landed = rows if records is None else records
+    except (_Fault, csv.Error) as error:
+        landed.fault = str(error)
     except UnicodeDecodeError:
         landed.fault = "it holds bytes that are no UTF-8"
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         landed.fault = f"it is no whole gzip file ({str(error).rstrip('.')})"
     except OSError as error:
         landed.fault = f"it cannot be read ({error.strerror})"
+        landed.is_unreachable = True
     landed.content_hash = digest.hexdigest()
     if landed.fault:
         # It was not read to its end: its hash must still be that of all its bytes.
@@ -295,7 +319,7 @@ def where(source: Source, override: str | None) -> Path:
     if override is None:
         return places.landing() / source.name
     path = Path(os.path.abspath(override))
-    if not path.exists():
+    if not os.path.exists(path):
         raise StrataError(
             f"{source.name}_path names {path}, which is not there: name a file or a folder of CSV files, "
             f"or leave it out to take {places.landing() / source.name}."
@@ -315,17 +339,22 @@ class Stock:
         self._to_scan: list[LandedFile] = []
         for path in _listed(source, self._place):
             name = _name(path, places.landing())
+            size = modified_ns = 0
+            stamp: list[int] = []
             try:
                 stat = path.stat()
+                size, modified_ns = stat.st_size, stat.st_mtime_ns
+                stamp = [size, modified_ns, stat.st_ctime_ns, stat.st_ino]
             except FileNotFoundError:
-                continue  # it left between the listing and here
-            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+                continue  # it left between the listing and here, or is a link to nothing
+            except OSError:
+                pass  # the scan says what is wrong with it
             before = self._known.get(name)
-            if before and before.stamp == stamp and before.location == str(path):
+            if before and stamp and before.stamp == stamp and before.location == str(path):
                 self._found[name] = replace(before, is_listed=True, is_gone=False)
             else:
                 file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
-                landed = LandedFile(name, file_id, str(path), stat.st_size, _utc(stat.st_mtime_ns), stamp)
+                landed = LandedFile(name, file_id, str(path), size, _utc(modified_ns), stamp)
                 self._found[name] = landed
                 self._to_scan.append(landed)
 
@@ -340,12 +369,18 @@ class Stock:
             list(pool.map(lambda landed: scan(self.source, landed), self._to_scan))
         intake = places.intake(self.source.name)
         for landed in self._to_scan:
+            before = self._known.get(landed.path)
+            if landed.is_unreachable and before:
+                # What it gave before stays what it is: nothing is known of its content now. The next run looks again.
+                self._found[landed.path] = replace(before, stamp=[], fault=landed.fault, is_listed=True, is_gone=False)
+        for landed in self._to_scan:
             _link(landed, intake.parent / self.source.name)
         is_whole = self._place == places.landing() / self.source.name
+        own = f"{self.source.name}/"
         for name, before in self._known.items():
             if name not in self._found:
                 # A file of the landing folder has gone when a listing of it all does not find it.
-                is_gone = not os.path.exists(before.location) or (is_whole and not os.path.isabs(name))
+                is_gone = not os.path.exists(before.location) or (is_whole and name.startswith(own))
                 self._found[name] = replace(before, is_listed=False, is_gone=is_gone)
         intake.parent.mkdir(parents=True, exist_ok=True)
         draft = intake.with_suffix(".draft")

@@ -5,42 +5,15 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import re
-import shutil
 import subprocess
 import threading
 import time
 from pathlib import Path
 
-from strata import jars, lake, places
+from strata import jars, java, lake, places
 from strata.errors import StrataError
 
-SUPPORTED_JAVA = (17, 21)
-
 _current: EmbeddedSpark | None = None
-
-
-def check_java() -> int:
-    """Return the Java version that Spark would run on; raise StrataError when it is none that Spark 4.1 supports."""
-    home = os.environ.get("JAVA_HOME")
-    java = Path(home) / "bin" / "java" if home else shutil.which("java")
-    mend = "install Java 17 or 21 and point JAVA_HOME to it."
-    if java is None or not Path(java).exists():
-        where = (
-            f"JAVA_HOME is {home}, and no java is there" if home else "No java is on the PATH and JAVA_HOME is not set"
-        )
-        raise StrataError(f"{where}: {mend}")
-    try:
-        said = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=60).stderr
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise StrataError(f"{java} does not start ({error}): {mend}") from None
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    if not found:
-        raise StrataError(f"{java} does not tell its version: {mend}")
-    version = int(found.group(1))
-    if version not in SUPPORTED_JAVA:
-        raise StrataError(f"{java} is Java {version}, which Spark 4.1 does not run on: {mend}")
-    return version
 
 
 def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
@@ -179,7 +152,7 @@ def start(lake_folder: Path, is_small: bool = False) -> EmbeddedSpark:
                 "use a process for each lake."
             )
         return _current
-    check_java()
+    java.check()
     jars.class_path()
     # dbt tells of a failed statement; pyspark would print it once more, as JSON with a trace.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ def _is_date_text(value: Any) -> Any:
     # YAML reads a bare 2000-01-01 as a date; a number would silently become one in 1970.
     if isinstance(value, date):
         return value
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("it is no date of the form YYYY-MM-DD")
     return value
 

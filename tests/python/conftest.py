@@ -79,6 +79,11 @@ class Lake:
         text = ["--vars", str(variables)] if variables else []
         return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, *text)
 
+    def run(self, *arguments: str, **variables) -> Run:
+        """Run dbt run with variables: the models, without the data tests, once the seeds are there."""
+        text = ["--vars", str(variables)] if variables else []
+        return self.dbt("run", *arguments, *text)
+
     def rows(self, sql: str) -> list[tuple]:
         """Run a query; `raw.`, `stage.` and so on name this lake's schemas."""
         for layer in ("raw", "stage", "mart", "quarantine", "ops"):

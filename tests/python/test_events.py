@@ -100,6 +100,11 @@ FILES: dict[str, tuple] = {
     "above the share.csv": (HEADER + ROW * 18 + "x,Open\n", "refused", 19, 0, 0, 19, "1 of its 19 rows are not valid"),
     "no action.csv": ("time\n2026-01-01T10:00:00Z\n", "refused", 1, 0, 0, 1, "the column action is missing"),
     "upper.csv": ("Time,Action\n" + ROW, "refused", 1, 0, 0, 1, "the column time and action is missing"),
+    "many.csv": (
+        "time,action,x,x,x (2)\n2026-01-01T10:00:00Z,Open,1,2,3\n" + "2026-01-01T10:00:00Z,Open,,,\n" * 40
+        + "," * 30_000 + "\n",
+        "loaded", 42, 41, 1, 0,
+    ),
     "doubled.csv": (
         "time,action,action\n2026-01-01T10:00:00Z,Open,Close\n",
         "refused", 1, 0, 0, 1, "the column action is there more than once",
@@ -169,6 +174,9 @@ def test_no_value_is_in_a_wrong_column(faulty) -> None:
     others = {path: json.loads(other) for path, _, _, other in rows if other}
     assert {row[3] for row in rows if row[0] == "events/more.csv"} >= {'{"note":"x","über":"a,b"}'}
     assert others["events/doubled.csv"] == {"action": "Open", "action (2)": "Close"}
+    assert {"x": "1", "x (3)": "2", "x (2)": "3"} in [
+        json.loads(row[3]) for row in rows if row[0] == "events/many.csv" and row[3]
+    ]
     assert others["events/lines in quotes.csv"] == {"note": "one\n2026-01-01T11:11:00Z,Open,two"}
 
 
@@ -237,7 +245,7 @@ def grown(lake: Lake) -> tuple[Lake, dict[str, list[reference.Event]]]:
     # Late events: between, before and after all others. Quiet days become busy, and new quiet days appear.
     land("2026/01/10/late.csv", some_events(3, "2026-01-07") + some_events(4, "2026-01-02", 3))
     land("2026/01/10/a.csv", some_events(5, "2026-01-12", 1))
-    run = lake.build()
+    run = lake.run()
     assert run.success, run.said
     # Other content: the first day's file moves to another day, the one before all others goes.
     land("2026/01/05/a.csv", some_events(6, "2026-01-06"))
@@ -272,7 +280,7 @@ def test_only_touched_days_are_recomputed(grown) -> None:
     events = some_events(8, "2026-01-07", 5)
     lake.land(name, csv(*events))
     landed[name] = events
-    assert lake.build().success
+    assert lake.run().success
     assert marts(lake) == expected_marts(all_of(landed)) != before
     written = [
         json.loads(line)["commitInfo"]["operationMetrics"]
@@ -294,7 +302,7 @@ def test_the_same_files_again_change_nothing(grown) -> None:
     before = versions()
     for path in (lake.landing / "events").rglob("*.csv"):
         path.write_bytes(path.read_bytes())
-    assert lake.build().success
+    assert lake.run().success
     assert versions() == before
 
 
@@ -303,7 +311,7 @@ def test_a_copy_under_another_name_is_another_file(grown) -> None:
     name = "2026/01/11/one.csv"
     lake.land("2026/01/11/copy.csv", csv(*landed[name]))
     landed["2026/01/11/copy.csv"] = landed[name]
-    assert lake.build().success
+    assert lake.run().success
     assert marts(lake) == expected_marts(all_of(landed))
 
 
@@ -311,7 +319,7 @@ def test_a_file_that_has_left_keeps_its_rows_even_over_a_full_refresh(grown) -> 
     lake, landed = grown
     for path in (lake.landing / "events").rglob("*.csv"):
         path.unlink()
-    run = lake.build()
+    run = lake.run()
     assert run.success, run.said
     assert run.sentence("Nothing has landed")
     assert marts(lake) == expected_marts(all_of(landed))
@@ -342,12 +350,12 @@ def test_events_from_a_path_are_known_by_their_full_name(grown, tmp_path: Path) 
     events = some_events(11, "2026-01-03", 5)
     path = tmp_path / "some where.txt"
     path.write_text(csv(*events))
-    assert lake.build(events_path=str(path)).success
+    assert lake.run(events_path=str(path)).success
     landed[str(path)] = events
     assert marts(lake) == expected_marts(all_of(landed))
     assert str(path) in files(lake)
     # The landing folder was not looked at, and what it gave is there still.
-    assert lake.build().success
+    assert lake.run().success
     assert marts(lake) == expected_marts(all_of(landed))
 
 
@@ -355,11 +363,11 @@ def test_a_time_that_was_in_the_future_is_valid_in_a_later_delivery(grown) -> No
     lake, landed = grown
     events = [*some_events(12, "2026-01-03", 30), (MODIFIED_AT.replace(tzinfo=None) + timedelta(hours=1), "Open")]
     path = lake.land("2026/06/01/a.csv", csv(*events))
-    assert lake.build().success
+    assert lake.run().success
     assert marts(lake) == expected_marts([*all_of(landed), *events[:-1]])
     later = (MODIFIED_AT + timedelta(hours=2)).timestamp()
     os.utime(path, (later, later))
-    assert lake.build().success
+    assert lake.run().success
     landed["2026/06/01/a.csv"] = events
     assert marts(lake) == expected_marts(all_of(landed))
 
@@ -403,6 +411,57 @@ def test_one_mart_and_what_it_needs_can_be_built_on_an_empty_lake(lake: Lake) ->
     assert run.success, run.said
     assert "skipped" not in run.nodes.values()
     assert own.rows("select * from mart.action_windows") == reference.action_windows(GOOD)
+
+
+def test_file_states_are_not_made_for_files_that_raw_has_not_loaded(lake: Lake) -> None:
+    own = replace(lake, prefix="alone", landing_name="alone")
+    own.land("a.csv", csv(*GOOD))
+    assert own.build("--select", "+stage_events").success
+    own.land("a.csv", csv((at("2026-01-02T10:00:00"), "Close")))
+    own.land("b.csv", csv(*GOOD))
+    run = own.run("--select", "event_files")
+    assert not run.success
+    assert run.sentence("would judge files that raw_events has not loaded in this run: select both")
+    assert own.run("--select", "+stage_events").success
+    rows = own.rows("select event_at, action, path from stage.events order by path")
+    assert rows == [(at("2026-01-02T10:00:00"), "Close", "events/a.csv"), (*GOOD[0], "events/b.csv")]
+
+
+def test_quiet_days_come_and_go_with_the_events_around_them(lake: Lake) -> None:
+    own = replace(lake, prefix="quiet", landing_name="quiet")
+    assert own.build().success
+    events = [(at("2026-01-01T10:00:00"), "Open"), (at("2026-01-03T10:00:00"), "Open")]
+    own.land("a.csv", csv(*events))
+    assert own.build().success
+    assert marts(own) == expected_marts(events)
+    # The only file is refused now, and then gone: no window is left, and no run stumbles over there being none.
+    own.land("a.csv", HEADER + "x,Open\n")
+    assert not own.run().success
+    assert marts(own) == expected_marts([])
+    (own.landing / "events" / "a.csv").unlink()
+    run = own.build()
+    assert run.success, run.said
+    assert marts(own) == expected_marts([])
+    assert files(own) == {}
+    assert own.rows("select * from raw.events") == []
+    own.land("a.csv", csv(*events))
+    assert own.run().success
+    assert marts(own) == expected_marts(events)
+
+
+def test_a_refused_file_is_forgotten_even_where_it_was_loaded_before_and_stage_was_not_told(lake: Lake) -> None:
+    own = replace(lake, prefix="told", landing_name="told")
+    own.land("a.csv", csv(*GOOD))
+    own.land("b.csv", csv(*GOOD))
+    assert own.build("--select", "+stage_events", "+quarantine_events").success
+    own.land("a.csv", HEADER + "x,Open\n")
+    assert not own.run("--select", "raw_events", "event_files").success
+    (own.landing / "events" / "a.csv").unlink()
+    (own.folder / "lake" / "intake" / "events.jsonl").unlink()
+    run = own.build()
+    assert run.success, run.said
+    assert own.rows("select path from stage.events") == [("events/b.csv",)]
+    assert set(files(own)) == {"events/b.csv"}
 
 
 def test_every_table_is_a_delta_table(grown) -> None:

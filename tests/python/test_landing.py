@@ -98,6 +98,31 @@ def test_a_file_that_cannot_be_loaded_has_a_fault(place: Path, content: bytes, n
     assert row["fault"].startswith(fault)
 
 
+def test_what_is_no_table_is_refused_whatever_its_shape(place: Path) -> None:
+    assert scanned(place, HEADER + b"," * 600_000 + b"\n")["fault"] == "it has a line longer than 512 KiB"
+    assert scanned(place, HEADER + b"," * 200_000 + b"\n" + ROW)["fault"] is None
+    assert scanned(place, b"," * 5000 + b"\n" + ROW)["fault"] == "its header has 5001 columns"
+    assert len(scanned(place, b"x" * 200_000 + b"\n" + ROW)["fault"]) < 300
+    (place / "loop.csv").symlink_to("loop.csv")
+    assert take()["events/loop.csv"]["fault"].startswith("it cannot be read")
+
+
+def test_a_file_that_cannot_be_read_for_once_keeps_what_was_known_of_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = scanned(place, HEADER + ROW)
+    (place / "a.csv").write_bytes(HEADER + ROW * 2)
+
+    def unreadable(path, digest):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_chunks", unreadable)
+        now = take()["events/a.csv"]
+    assert now == {**before, "stamp": [], "fault": "it cannot be read (Permission denied)"}
+    assert take()["events/a.csv"]["rows_landed"] == 2
+
+
 def test_a_character_over_the_end_of_a_chunk_is_utf8(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing, "CHUNK_BYTES", 17)
     assert scanned(place, HEADER + "é€𝄞,Open\n".encode() * 50)["fault"] is None
@@ -179,6 +204,10 @@ def test_a_file_that_has_gone_is_known_to_have(place: Path, tmp_path: Path) -> N
     (place / "a.csv").unlink()
     rows = take()
     assert [rows[name]["is_gone"] for name in ("events/a.csv", str(elsewhere))] == [True, False]
+    inbox = place.parent / "inbox.csv"
+    inbox.write_bytes(HEADER)
+    take(str(inbox))
+    assert not take()["inbox.csv"]["is_gone"]
     elsewhere.unlink()
     assert take()[str(elsewhere)]["is_gone"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from strata import jars, lake, places, session, settings
+from strata import jars, java, lake, places, session, settings
 from strata.errors import StrataError
 
 DBT = str(Path(sys.executable).with_name("dbt"))
@@ -74,7 +74,10 @@ DEFAULTS = {
     [
         *(("window_minutes", value) for value in (0, -10, 7, 1441, 2880, "10", 10.0, True, None)),
         *(("top_windows", value) for value in (0, -1, "ten", 1.5, None)),
-        *(("earliest_valid_date", value) for value in ("2000-13-01", "yesterday", 2000, None, "01.01.2000")),
+        *(
+            ("earliest_valid_date", value)
+            for value in ("2000-13-01", "yesterday", 2000, None, "01.01.2000", "946684800", "2020-01-01T00:00:00")
+        ),
         *(("max_quarantined_share", value) for value in (-0.1, 1.1, "5 %", True, None)),
         *(("events_path", value) for value in (7, "", ["a"])),
     ],
@@ -131,7 +134,7 @@ def test_a_java_that_spark_does_not_run_on_is_refused(tmp_path: Path, version: s
 @pytest.mark.parametrize("version", ["17.0.15", "21"])
 def test_a_java_that_spark_runs_on_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
-    assert session.check_java() == int(version.split(".")[0])
+    assert java.check() == int(version.split(".")[0])
 
 
 def test_no_java_is_said(tmp_path: Path) -> None:
@@ -278,8 +281,11 @@ def test_what_a_killed_run_never_finished_making_is_swept_away(tmp_path: Path) -
             (folder / "_delta_log").mkdir()
         if log:
             (folder / "_delta_log" / log).write_text("{}")
+    parquet = tmp_path / "warehouse" / "audit.db" / "parquet"
+    parquet.mkdir(parents=True)
+    (parquet / "_SUCCESS").write_text("")
     assert sorted(path.name for path in lake.sweep(tmp_path)) == ["empty", "unmade"]
-    assert [path.name for path in (tmp_path / "warehouse" / "raw.db").iterdir()] == ["made"]
+    assert sorted(path.name for path in (tmp_path / "warehouse").glob("*.db/*")) == ["made", "parquet"]
 
 
 def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
         materialized='incremental',
         incremental_strategy='replace_where',
         full_refresh=false,
-        meta={'scope': 'files_to_judge', 'scope_column': 'path'},
+        meta={'scope': 'files_to_judge', 'scope_column': 'path', 'intake': 'event_intake', 'raw': 'raw_events'},
+        pre_hook="{{ check_raw_is_loaded() }}",
     )
 }}
 
@@ -19,7 +20,7 @@ known as (
     {{ known_files() }}
 ),
 
--- A file that this run did not list is as it was known; a refused one that has gone is forgotten.
+-- A file that this run did not list is as it was known.
 files as (
     select
         coalesce(intake.path, known.path) as path,
@@ -31,14 +32,16 @@ files as (
         known.loaded_at as known_loaded_at,
         known.judged_at as known_judged_at,
         coalesce(known.touched_days, array()) as known_touched_days,
+        -- A refused file that has gone is forgotten; its row stays, so that what it gave before is taken back everywhere.
+        not coalesce(intake.is_listed, false)
+        and (known.status = 'gone' or (known.status = 'refused' and coalesce(intake.is_gone, true))) as is_gone,
         struct(
-            known.content_hash, known.modified_at, known.rows_valid, known.rows_quarantined, known.reason
+            known.content_hash, known.modified_at, known.rows_valid, known.rows_quarantined, known.reason, known.status
         ) as known_state
     from intake
     full outer join known on intake.path = known.path
     where
         (intake.is_listed or known.path is not null)
-        and not (coalesce(intake.is_gone, false) and known.status = 'refused')
         and {{ in_scope('coalesce(intake.path, known.path)') }}
 ),
 
@@ -82,6 +85,8 @@ refusals as (
     select
         *,
         case
+            when is_gone
+                then null
             when fault is not null
                 then fault
             when rows_loaded <> rows_landed
@@ -99,7 +104,7 @@ refusals as (
 states as (
     select
         *,
-        if(reason is null, 'loaded', 'refused') as status,
+        case when is_gone then 'gone' when reason is null then 'loaded' else 'refused' end as status,
         if(reason is null, rows_valid, 0) as rows_accepted,
         if(reason is null, rows_not_valid, 0) as rows_quarantined,
         if(reason is null, 0, rows_loaded) as rows_refused
@@ -113,7 +118,7 @@ event_files as (
         modified_at,
         coalesce(loaded_at, known_loaded_at, current_timestamp()) as loaded_at,
         content_hash,
-        rows_landed,
+        if(is_gone, 0, rows_landed) as rows_landed,
         rows_accepted as rows_valid,
         rows_quarantined,
         rows_refused,
@@ -123,7 +128,7 @@ event_files as (
         array_sort(array_union(known_touched_days, if(status = 'loaded', days, array()))) as touched_days,
         -- A file that is judged again with the same result keeps its time, so that nothing is recomputed for it.
         if(
-            known_state <=> struct(content_hash, modified_at, rows_accepted, rows_quarantined, reason),
+            known_state <=> struct(content_hash, modified_at, rows_accepted, rows_quarantined, reason, status),
             known_judged_at,
             {{ next_judged_at() }}
         ) as judged_at

@@ -6,7 +6,8 @@ from (
         from_json(
             value,
             'path string, file_id string, location string, size bigint, modified_at timestamp, content_hash string,
-            rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean, is_gone boolean'
+            rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean, is_gone boolean,
+            is_unreachable boolean'
         ) as landed
     from text.`{{ literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/events.jsonl`
 )
