@@ -36,7 +36,12 @@ files as (
         not coalesce(intake.is_listed, false)
         and (known.status = 'gone' or (known.status = 'refused' and coalesce(intake.is_gone, true))) as is_gone,
         struct(
-            known.content_hash, known.modified_at, known.rows_valid, known.rows_quarantined, known.reason, known.status
+            known.content_hash,
+            known.modified_at,
+            known.rows_valid,
+            known.rows_quarantined,
+            known.reason,
+            known.status
         ) as known_state
     from intake
     full outer join known on intake.path = known.path
