@@ -32,7 +32,7 @@ files as (
         known.loaded_at as known_loaded_at,
         known.judged_at as known_judged_at,
         coalesce(known.touched_days, array()) as known_touched_days,
-        -- A refused file that has gone is forgotten; its row stays, so that what it gave before is taken back everywhere.
+        -- A refused file that has gone is forgotten; its row stays, so that all it gave before is taken back.
         not coalesce(intake.is_listed, false)
         and (known.status = 'gone' or (known.status = 'refused' and coalesce(intake.is_gone, true))) as is_gone,
         struct(
