@@ -13,6 +13,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from strata import jars, java, lake, places, session, settings
@@ -248,12 +249,13 @@ def test_a_lake_stays_held_while_the_spark_of_a_dead_run_lives(tmp_path: Path, m
         print(subprocess.Popen(["sleep", "120"], pass_fds=[descriptor]).pid, flush=True)
         """
     )
-    child = int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
+    (child,) = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGKILL)
     process.wait()
     with pytest.raises(StrataError, match=f"still held by the Spark of process {process.pid} .*which has died"):
         lake.hold(tmp_path)
-    os.kill(child, signal.SIGKILL)
+    child.kill()
+    child.wait()
     lake.hold(tmp_path)
     lake.release(tmp_path)
 
