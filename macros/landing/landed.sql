@@ -32,9 +32,7 @@
     {%- endif -%}
     {%- if not is_new and (to_load or built_relation(meta.files) is none) -%}
         {#- What judges the files asks for it. -#}
-        {% do run_query(
-            "alter table " ~ target_relation ~ " set tblproperties ('strata.loaded_by' = '" ~ invocation_id ~ "')"
-        ) %}
+        {% do set_table_property(target_relation, 'strata.loaded_by', invocation_id) %}
     {%- endif -%}
     {%- if not to_load and run_query('select count(*) from ' ~ ref(meta.intake) ~ ' where is_listed')[0][0] == 0 -%}
         {{ log('Nothing has landed: no file of ' ~ model.fqn[-2] ~ ' in ' ~ (var(model.fqn[-2] ~ '_path', none) or (env_var('STRATA_LANDING') ~ '/' ~ model.fqn[-2])) ~ '.', info=True) }}
@@ -47,8 +45,8 @@
 
 {#-
   What is to be done for each landed file: a list of objects with `path`, `change` (`load` it, `judge` again what is
-  loaded, `forget` it), and for the load `file_id`, `columns`, `reading`, `is_listed`; a file
-  that cannot be read, or is empty, has no columns.
+  loaded, `forget` it), and for the load `file_id`, `columns`, `reading`; a file that cannot be read,
+  or is empty, has no columns.
 
   The same content with a later modification time is the same delivery unless a row of it was not valid (a time may no
   longer be in the future).
@@ -86,13 +84,12 @@
                 end as change,
                 landed.file_id,
                 landed.columns,
-                landed.reading,
-                coalesce(landed.is_listed, false) as is_listed
+                landed.reading
             from landed
             full outer join known on landed.path = known.path
         )
 
-        select path, change, file_id, to_json(columns) as columns, reading, is_listed
+        select path, change, file_id, to_json(columns) as columns, reading
         from compared
         where change is not null
         order by path
@@ -101,7 +98,7 @@
     {%- for row in run_query(sql) -%}
         {% do changes.append({
             'path': row[0], 'change': row[1], 'file_id': row[2], 'columns': fromjson(row[3]) if row[3] else [],
-            'reading': row[4], 'is_listed': row[5],
+            'reading': row[4],
         }) %}
     {%- endfor -%}
     {{ return(changes) }}

@@ -48,9 +48,7 @@
                 {{ replace_where(target_relation, scope, meta.scope_column, compiled_code) }}
             {%- endcall %}
             {%- if through is not none and through != known_through -%}
-                {% do run_query(
-                    "alter table " ~ target_relation ~ " set tblproperties ('strata.through' = '" ~ through ~ "')"
-                ) %}
+                {% do set_table_property(target_relation, 'strata.through', through) %}
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
@@ -109,6 +107,12 @@
 {% macro text_literal(value) -%}
     '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}'
 {%- endmacro %}
+
+
+{#- Set a table property, in a commit of its own. -#}
+{% macro set_table_property(relation, name, value) %}
+    {% do run_query("alter table " ~ relation ~ " set tblproperties ('" ~ name ~ "' = '" ~ value ~ "')") %}
+{% endmacro %}
 
 
 {#- The value of a table property as text, or none. -#}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,6 @@ class Lake:
     folder: Path
     prefix: str | None = None
     landing_name: str = "landing"
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def landing(self) -> Path:
@@ -49,15 +48,15 @@ class Lake:
     def schema(self, layer: str) -> str:
         return f"{self.prefix}_{layer}" if self.prefix else layer
 
-    def dbt(self, *arguments: str) -> Run:
-        """Run a dbt command in this process."""
+    def dbt(self, *arguments: str, **variables) -> Run:
+        """Run a dbt command with variables in this process."""
         said: list[str] = []
+        given = ["--vars", str(variables)] if variables else []
 
         def listen(event) -> None:
             if event.info.level in ("info", "warn", "error"):
                 said.extend(event.info.msg.splitlines())
 
-        os.environ.update(self.environment)
         os.environ["STRATA_LAKE"] = str(self.folder / "lake")
         os.environ["STRATA_LANDING"] = str(self.landing)
         target = []
@@ -65,7 +64,7 @@ class Lake:
             os.environ["STRATA_SCHEMA_PREFIX"] = self.prefix
             target = ["--target", "dev"]
         result = dbtRunner(callbacks=[listen]).invoke(
-            ["--no-use-colors", *arguments, *target, "--target-path", str(self.folder / "target"), "--quiet"]
+            ["--no-use-colors", *arguments, *given, *target, "--target-path", str(self.folder / "target"), "--quiet"]
         )
         if result.exception is not None:
             said.extend(str(result.exception).splitlines())
@@ -75,14 +74,12 @@ class Lake:
         return Run(result.success, said, nodes)
 
     def build(self, *arguments: str, **variables) -> Run:
-        """Run dbt build with variables. Unit tests do not depend on the lake; test_project runs them, once."""
-        text = ["--vars", str(variables)] if variables else []
-        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, *text)
+        """Run dbt build. Unit tests do not depend on the lake; one test runs them, once."""
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, **variables)
 
     def run(self, *arguments: str, **variables) -> Run:
-        """Run dbt run with variables: the models, without the data tests, once the seeds are there."""
-        text = ["--vars", str(variables)] if variables else []
-        return self.dbt("run", *arguments, *text)
+        """Run dbt run: the models, without the data tests, once the seeds are there."""
+        return self.dbt("run", *arguments, **variables)
 
     def rows(self, sql: str) -> list[tuple]:
         """Run a query; `raw.`, `stage.` and so on name this lake's schemas."""
