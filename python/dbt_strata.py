@@ -24,8 +24,13 @@ CONNECTING = {
 }
 
 
-# The commands that load what has landed.
-LOADING = {"build", "run", "snapshot", "retry"}
+# The commands that load what has landed, and the sources that each loads.
+LOADING = {
+    "build": ("events", "purchases"),
+    "run": ("events", "purchases"),
+    "retry": ("events", "purchases"),
+    "snapshot": ("purchases",),
+}
 
 
 # Up to this much landed data a run is over before the JVM's optimising compiler has paid for itself.
@@ -49,17 +54,32 @@ class StrataPlugin(dbtPlugin):
         try:
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {})
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
-            events = landing.SOURCES["events"]
-            stock = landing.Stock(events, variables.events_path) if command in LOADING else None
+            stocks = self._list(LOADING.get(command, ()), {"events": variables.events_path})
             if profile.credentials.method == "session":
-                known_bytes = stock.total_bytes if stock else landing.known_bytes(events)
+                known_bytes = sum(
+                    stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
+                    for name, source in landing.SOURCES.items()
+                )
                 session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
             else:
                 lake.check_folder(places.lake())
-            if stock:
+            for stock in stocks.values():
                 stock.take()
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
+
+    @staticmethod
+    def _list(names: tuple[str, ...], overrides: dict[str, str | None]) -> dict[str, landing.Stock]:
+        """List sources; one that cannot be listed is left to its own models to refuse, so that the others go on."""
+        stocks = {}
+        for name in names:
+            refusal = ""
+            try:
+                stocks[name] = landing.Stock(landing.SOURCES[name], overrides.get(name))
+            except landing.UnreadableFolder as error:
+                refusal = str(error)
+            get_invocation_context().env[f"STRATA_UNREADABLE_{name.upper()}"] = refusal
+        return stocks
 
 
 plugins = [StrataPlugin]

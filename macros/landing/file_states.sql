@@ -14,7 +14,7 @@
         cast(null as string) as status,
         cast(null as string) as reason,
         cast(null as array<date>) as touched_days,
-        cast(null as timestamp) as judged_at
+        cast(null as timestamp) as changed_at
     where false
 {%- endmacro %}
 
@@ -29,10 +29,10 @@
 {%- endmacro %}
 
 
-{#- The time of this run's judgements: now, but later than any before, even where the clock was set back. -#}
-{% macro next_judged_at() -%}
-    {%- if is_incremental() -%}
-    greatest(current_timestamp(), (select max(judged_at) + interval 1 microsecond from {{ this }}))
+{#- The time of what this run changes in a relation: now, but later than any before, even where the clock was set back. -#}
+{% macro next_changed_at(relation) -%}
+    {%- if relation is not none -%}
+    greatest(current_timestamp(), (select max(changed_at) + interval 1 microsecond from {{ relation }}))
     {%- else -%}
     current_timestamp()
     {%- endif -%}

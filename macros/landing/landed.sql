@@ -1,46 +1,75 @@
 {#-
-  The materialization of a raw table: an archive of landed rows, loaded file by file, exactly once.
+  The materialization of a raw table: an archive of landed rows, each delivery of which is loaded exactly once.
 
-  `meta.intake` names the model that tells what has landed, `meta.files` the one that holds each file's last state.
-  A file that is new, or has other content than was loaded, replaces whatever its path gave before, in one commit for
-  all files of a run: a run killed after it loads the same files again, with the same result. A refused file that has
-  gone takes its rows along; every other file that has gone keeps them. `--full-refresh` does not empty the archive.
+  `meta` says: `source`, the kind of data; `changes`, the macro that tells what is to be loaded (below); `intake`, the
+  model that tells what has landed; `files`, the one that keeps what is known of what was loaded; `columns`, those that
+  every file has; `evolves`, whether each further column of a file becomes one of the table.
+  A file (or day) that is new, or has other content than was loaded, replaces whatever it gave before, in one commit for
+  all of a run: a run killed after it loads the same again, with the same result. `--full-refresh` does not empty the
+  archive.
 -#}
 {% materialization landed, adapter='spark' %}
-    {%- set meta = config.get('meta', {}) -%}
-    {%- set target_relation = this.incorporate(type='table') -%}
-    {%- set is_new = load_relation(this) is none -%}
     {{ run_hooks(pre_hooks) }}
-
-    {%- set changes = file_changes(ref(meta.intake), built_relation(meta.files)) -%}
-    {%- set to_load = changes | selectattr('change', 'equalto', 'load') | list -%}
-    {%- set gone = changes | selectattr('change', 'equalto', 'forget') | list -%}
-    {%- do model.update({'properties': {'strata.loaded_by': invocation_id}}) -%}
-    {%- if not is_new and not to_load and not gone -%}
-        {% call noop_statement('main', 'OK nothing new has landed') -%} {%- endcall %}
-    {%- else -%}
-        {% do create_landed_view(ref(meta.intake), to_load | selectattr('columns') | list, meta.columns) %}
-        {% call statement('main') -%}
-            {%- if is_new -%}
-                {{ create_table_as(False, target_relation, compiled_code) }}
-            {%- else -%}
-                {{ replace_where(
-                    target_relation, {'values': (to_load + gone) | map(attribute='path') | list}, 'path', compiled_code
-                ) }}
-            {%- endif -%}
-        {%- endcall %}
-    {%- endif -%}
-    {%- if not is_new and (to_load or built_relation(meta.files) is none) -%}
-        {#- What judges the files asks for it. -#}
-        {% do set_table_property(target_relation, 'strata.loaded_by', invocation_id) %}
-    {%- endif -%}
-    {%- if not to_load and run_query('select count(*) from ' ~ ref(meta.intake) ~ ' where is_listed')[0][0] == 0 -%}
-        {{ log('Nothing has landed: no file of ' ~ model.fqn[-2] ~ ' in ' ~ (var(model.fqn[-2] ~ '_path', none) or (env_var('STRATA_LANDING') ~ '/' ~ model.fqn[-2])) ~ '.', info=True) }}
-    {%- endif -%}
-
+    {%- set count = load_landed(model, this, compiled_code) -%}
+    {% call noop_statement('main', 'OK ' ~ count ~ ' files loaded') -%} {%- endcall %}
     {{ run_hooks(post_hooks) }}
-    {{ return({'relations': [target_relation]}) }}
+    {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}
+
+
+{#-
+  Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns how many
+  files were loaded.
+
+  The macro named by `meta.changes` gets the node and returns `to_load`, a list of objects with `file_id`, `columns`
+  and `reading`, and `scope` (see scope_predicate), which rows they replace; none where there is nothing to do.
+-#}
+{% macro load_landed(node, relation, sql) %}
+    {%- set meta = node.config.meta -%}
+    {%- set unreadable = env_var('STRATA_UNREADABLE_' ~ meta.source | upper, '') -%}
+    {%- if unreadable -%}
+        {% do exceptions.raise_compiler_error(unreadable) %}
+    {%- endif -%}
+    {%- set existing = load_relation(relation) -%}
+    {%- set changes = context[meta.changes](node) -%}
+    {%- if existing is none or changes.scope is not none -%}
+        {%- set to_load = changes.to_load | selectattr('columns') | list -%}
+        {%- set others = other_columns_of(to_load, meta.columns) if meta.get('evolves') else [] -%}
+        {% do create_landed_view(relation, built_relation(meta.intake), to_load, meta.columns, others) %}
+        {%- if existing is none -%}
+            {% do create_delta_table(node, relation, sql, {'strata.loaded_by': invocation_id}) %}
+        {%- else -%}
+            {% do add_columns(relation, others | map('column_name') | list) %}
+            {% call statement('load_landed') -%}
+                {{ replace_where(relation, changes.scope, meta.get('scope_column'), in_columns_of(relation, sql)) }}
+            {%- endcall %}
+        {%- endif -%}
+    {%- endif -%}
+    {%- if existing is not none and (changes.to_load or built_relation(meta.files) is none) -%}
+        {#- What judges the files asks for it. -#}
+        {% do set_table_properties(relation, {'strata.loaded_by': invocation_id}) %}
+    {%- endif -%}
+    {%- if not changes.to_load -%}
+        {%- set listed = run_query('select count(*) from ' ~ built_relation(meta.intake) ~ ' where is_listed')[0][0] -%}
+        {%- if listed == 0 -%}
+            {{ log(
+                'Nothing has landed: no file of ' ~ meta.source ~ ' in '
+                ~ (var(meta.source ~ '_path', none) or (env_var('STRATA_LANDING') ~ '/' ~ meta.source)) ~ '.',
+                info=True
+            ) }}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return(changes.to_load | length) }}
+{% endmacro %}
+
+
+{#- For files that stand for themselves: each new or changed one, and the refused ones that have gone (see file_changes). -#}
+{% macro changed_landed_files(node) %}
+    {%- set changes = file_changes(built_relation(node.config.meta.intake), built_relation(node.config.meta.files)) -%}
+    {%- set to_load = changes | selectattr('change', 'equalto', 'load') | list -%}
+    {%- set paths = (to_load + changes | selectattr('change', 'equalto', 'forget') | list) | map(attribute='path') | list -%}
+    {{ return({'to_load': to_load, 'scope': {'values': paths} if paths else none}) }}
+{% endmacro %}
 
 
 {#-

@@ -1,20 +1,21 @@
-{#- The name of the temporary view of the rows that a raw model loads in this run; with the schema, for threads share it. -#}
-{% macro landed_rows() -%}
-    landed_rows__{{ this.schema }}__{{ this.identifier }}
+{#- The name of the temporary view of the rows that a raw table loads in a run; with the schema, for threads share it. -#}
+{% macro landed_rows(relation) -%}
+    landed_rows__{{ relation.schema }}__{{ relation.identifier }}
 {%- endmacro %}
 
 
 {#-
-  Make the view landed_rows(): a row for each row of the files in `to_load` (see file_changes), with the source's
+  Make the view landed_rows(relation): a row for each row of the files in `to_load` (see load_landed), with the source's
   columns by their header names as text, and
-    other_columns: the text of all other columns, a JSON object by name; null where the file has none
+    a column for each of `others` (see other_columns_of), as text; null in a file that lacks it
+    other_columns: the text of all columns but the source's own, a JSON object by name; null where the file has none
     malformed_line: the whole line where it has too few or too many fields, its columns then null; else null
-    path, file_modified_at: of the file
+    path, file_modified_at, landed_on: of the file
   A column that a file lacks, or has twice, is null, and in the second case both are among the other columns.
 -#}
-{% macro create_landed_view(intake, to_load, columns) %}
-    {%- set lake = env_var('STRATA_LAKE') -%}
-    {%- set folder = lake ~ '/intake/' ~ model.fqn[-2] -%}
+{% macro create_landed_view(relation, intake, to_load, columns, others) %}
+    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ relation.identifier -%}
+    {%- set others_of_tables = others | map(attribute='column_name') | list -%}
     {%- set groups = {} -%}
     {%- for file in to_load -%}
         {% do groups.setdefault(tojson([file.columns, file.reading]), []).append('file_id=' ~ file.file_id) %}
@@ -22,7 +23,7 @@
     {%- set parts = [] -%}
     {%- for key, ids in groups.items() -%}
         {%- set header, reading = fromjson(key) -%}
-        {%- set view = landed_rows() ~ '__' ~ loop.index -%}
+        {%- set view = landed_rows(relation) ~ '__' ~ loop.index -%}
         {%- set fields = ['line'] if reading == 'lines' else range(header | length) | map('string') | map('replace', '', 'c', 1) | list -%}
         {% call statement('landed_rows_part') -%}
             create or replace temporary view {{ view }} (
@@ -45,32 +46,34 @@
                 {%- endif %}
             )
         {%- endcall %}
-        {% do parts.append(landed_rows_part(view, header, reading, columns)) %}
+        {% do parts.append(landed_rows_part(view, header, reading, columns, others)) %}
     {%- endfor -%}
     {% call statement('landed_rows') -%}
-        create or replace temporary view {{ landed_rows() }} as
+        create or replace temporary view {{ landed_rows(relation) }} as
         {% if parts -%}
         select
-            {%- for column in columns %}
-            rows.{{ column }},
+            {%- for column in columns + others_of_tables %}
+            rows.`{{ column }}`,
             {%- endfor %}
             rows.other_columns,
             rows.malformed_line,
             files.path,
-            files.modified_at as file_modified_at
+            files.modified_at as file_modified_at,
+            files.landed_on
         from (
             {{ parts | join(' union all ') }}
         ) as rows
         inner join {{ intake }} as files on rows.file_id = files.file_id
         {%- else -%}
         select
-            {%- for column in columns %}
-            cast(null as string) as {{ column }},
+            {%- for column in columns + others_of_tables %}
+            cast(null as string) as `{{ column }}`,
             {%- endfor %}
             cast(null as string) as other_columns,
             cast(null as string) as malformed_line,
             cast(null as string) as path,
-            cast(null as timestamp) as file_modified_at
+            cast(null as timestamp) as file_modified_at,
+            cast(null as date) as landed_on
         where false
         {%- endif %}
     {%- endcall %}
@@ -78,16 +81,23 @@
 
 
 {#- The rows of the files of one header, by its names. -#}
-{% macro landed_rows_part(view, header, reading, columns) -%}
+{% macro landed_rows_part(view, header, reading, columns, others) -%}
     select
         {%- for column in columns %}
         {% if header | select('equalto', column) | list | length == 1 -%}
-        case when malformed_line is null then c{{ header.index(column) }} end as {{ column }},
+        case when malformed_line is null then c{{ header.index(column) }} end as `{{ column }}`,
         {%- else -%}
-        cast(null as string) as {{ column }},
+        cast(null as string) as `{{ column }}`,
         {%- endif %}
         {%- endfor %}
-        {%- set others = [] -%}
+        {%- for other in others %}
+        {% if header | select('equalto', other.name) | list | length == 1 -%}
+        case when malformed_line is null then c{{ header.index(other.name) }} end as `{{ other.column_name }}`,
+        {%- else -%}
+        cast(null as string) as `{{ other.column_name }}`,
+        {%- endif %}
+        {%- endfor %}
+        {%- set pairs = [] -%}
         {%- set seen = [] -%}
         {%- for name in header -%}
             {%- if not (name in columns and header | select('equalto', name) | list | length == 1) -%}
@@ -97,12 +107,13 @@
                         {%- set key.name = name ~ ' (' ~ number ~ ')' -%}
                     {%- endif -%}
                 {%- endfor -%}
-                {% do others.append(text_literal(key.name) ~ ', c' ~ loop.index0) %}
+                {% do pairs.append(text_literal(key.name) ~ ', c' ~ loop.index0) %}
                 {% do seen.append(key.name) %}
             {%- endif -%}
         {%- endfor %}
-        {% if others -%}
-        case when malformed_line is null then to_json(map({{ others | join(', ') }})) end as other_columns,
+        {% if pairs -%}
+        {#- In the order of their names, so that files with their columns in another order give the same text. -#}
+        case when malformed_line is null then to_json(map({{ pairs | sort | join(', ') }})) end as other_columns,
         {%- else -%}
         cast(null as string) as other_columns,
         {%- endif %}
@@ -146,3 +157,24 @@
     {%- endfor -%}
     {{- literal.path -}}
 {%- endmacro %}
+
+
+{#-
+  The columns of the files in `to_load` beside the source's own: a list of objects with `name`, as in the header, and
+  `column_name`, in the table. One that a header has more than once has no place of its own; other_columns holds it.
+-#}
+{% macro other_columns_of(to_load, columns) %}
+    {%- set names = [] -%}
+    {%- for file in to_load -%}
+        {%- for name in file.columns if name not in columns and name not in names -%}
+            {%- if file.columns | select('equalto', name) | list | length == 1 -%}
+                {% do names.append(name) %}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set others = [] -%}
+    {%- for name in names | sort -%}
+        {% do others.append({'name': name, 'column_name': column_name(name)}) %}
+    {%- endfor -%}
+    {{ return(others) }}
+{% endmacro %}

@@ -137,6 +137,16 @@
 
 {#- A where clause: changed after one watermark (none: ever), not after another. -#}
 {% macro changed_since(known_through, through) -%}
-    {{ ' ' }}where judged_at <= timestamp'{{ through }}'
-    {%- if known_through is not none %} and judged_at > timestamp'{{ known_through }}'{% endif %}
+    {{ ' ' }}where changed_at <= timestamp'{{ through }}'
+    {%- if known_through is not none %} and changed_at > timestamp'{{ known_through }}'{% endif %}
 {%- endmacro %}
+
+
+{#- The landed days whose delivery has changed since the watermark. -#}
+{% macro changed_landed_days(relation, known_through, through) %}
+    {%- set days = run_query(
+        'select cast(landed_on as string) from ' ~ followed_files() ~ changed_since(known_through, through)
+        ~ ' order by landed_on'
+    ).columns[0].values() | list -%}
+    {{ return({'days': days} if days else none) }}
+{% endmacro %}

@@ -48,7 +48,7 @@
                 {{ replace_where(target_relation, scope, meta.scope_column, compiled_code) }}
             {%- endcall %}
             {%- if through is not none and through != known_through -%}
-                {% do set_table_property(target_relation, 'strata.through', through) %}
+                {% do set_table_properties(target_relation, {'strata.through': through}) %}
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
@@ -82,12 +82,23 @@
 
 {#-
   A scope as a condition on a column. A scope has `values`, a list of texts, or `ranges`, a list of pairs of timestamps
-  as text, half-open, or is `everything` (the column is never null).
+  as text, half-open, or `days`, a list of dates as text (without a column: of a table laid out by year, month and day),
+  or is `everything` (the column is never null).
 -#}
 {% macro scope_predicate(scope, column) -%}
     {%- if 'everything' in scope -%}
         {#- Spark plans a bare `true` as another statement, and fails on it. -#}
         {{ column }} is not null
+    {%- elif 'days' in scope -%}
+        {%- for day in scope['days'] -%}
+            {%- if column -%}
+                {{ column }} = date'{{ day }}'
+            {%- else -%}
+                {%- set year, month, number = (day | string).split('-') | map('int') -%}
+                (year = {{ year }} and month = {{ month }} and day = {{ number }})
+            {%- endif -%}
+            {{- ' or ' if not loop.last -}}
+        {%- endfor -%}
     {%- elif 'values' in scope -%}
         {{ column }} in (
         {%- for value in scope['values'] -%}
@@ -109,21 +120,81 @@
 {%- endmacro %}
 
 
-{#- Set a table property, in a commit of its own. -#}
-{% macro set_table_property(relation, name, value) %}
-    {% do run_query("alter table " ~ relation ~ " set tblproperties ('" ~ name ~ "' = '" ~ value ~ "')") %}
+{#- Set table properties (a dict of texts), in a commit of its own. -#}
+{% macro set_table_properties(relation, properties) %}
+    {% do run_query('alter table ' ~ relation ~ ' set tblproperties (' ~ properties_list(properties) ~ ')') %}
+{% endmacro %}
+
+
+{% macro properties_list(properties) -%}
+    {%- for name, value in properties.items() -%}
+        {{ text_literal(name) }} = {{ text_literal(value | string) }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{#- The properties of a table, a dict of texts. -#}
+{% macro table_properties(relation) %}
+    {%- set properties = {} -%}
+    {%- for row in run_query('show tblproperties ' ~ relation) -%}
+        {% do properties.update({row[0]: row[1]}) %}
+    {%- endfor -%}
+    {{ return(properties) }}
 {% endmacro %}
 
 
 {#- The value of a table property as text, or none. -#}
 {% macro table_property(relation, name) %}
-    {%- for row in run_query('show tblproperties ' ~ relation) -%}
-        {%- if row[0] == name -%}
-            {{ return(row[1]) }}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(none) }}
+    {{ return(table_properties(relation).get(name)) }}
 {% endmacro %}
+
+
+{#-
+  Make the Delta table of a node from a query, in one commit, with the node's configured and the given properties;
+  whatever node runs at the moment. With `replace` it takes the place of the one that is there, history included.
+-#}
+{% macro create_delta_table(node, relation, sql, properties={}, replace=false) %}
+    {%- set all_properties = dict(node.config.get('tblproperties') or {}) -%}
+    {% do all_properties.update(properties) %}
+    {% do adapter.create_schema(relation) %}
+    {% call statement('create_delta_table') -%}
+        create {{ 'or replace ' if replace }}table {{ relation }}
+        using delta
+        {%- if node.config.get('partition_by') %}
+        partitioned by ({{ node.config.partition_by | join(', ') }})
+        {%- endif %}
+        {%- if all_properties %}
+        tblproperties ({{ properties_list(all_properties) }})
+        {%- endif %}
+        as
+        {{ sql }}
+    {%- endcall %}
+    {% do adapter.cache_added(relation.incorporate(type='table')) %}
+{% endmacro %}
+
+
+{#- Add text columns that a table does not have yet. -#}
+{% macro add_columns(relation, names) %}
+    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- set missing = names | reject('in', there) | list -%}
+    {%- if missing -%}
+        {% do run_query('alter table ' ~ relation ~ ' add columns (`' ~ missing | join('` string, `') ~ '` string)') %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- A query with its columns in the order of a table's, for an insert goes by position; null is what it lacks. -#}
+{% macro in_columns_of(relation, sql) -%}
+    {%- set given = get_columns_in_query(sql) -%}
+    select
+        {%- for column in adapter.get_columns_in_relation(relation) %}
+        {{ '`' ~ column.name ~ '`' if column.name in given else 'cast(null as ' ~ column.dtype ~ ') as `' ~ column.name ~ '`' }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        {{ sql }}
+    )
+{%- endmacro %}
 
 
 {#-
@@ -134,17 +205,13 @@
     {%- set properties = dict(config.get('tblproperties') or {}) -%}
     {%- do properties.update(model.get('properties', {})) -%}
     {%- if properties %}
-    tblproperties (
-        {%- for name, value in properties.items() %}
-        '{{ name }}' = '{{ value }}'{{ ',' if not loop.last }}
-        {%- endfor %}
-    )
+    tblproperties ({{ properties_list(properties) }})
     {%- endif -%}
 {%- endmacro %}
 
 
 {#-
-  How far the model that a table follows has come: its own watermark, or where it keeps a `judged_at`, the newest of
+  How far the model that a table follows has come: its own watermark, or where it keeps a `changed_at`, the newest of
   these. Text of a timestamp, or none where nothing is followed or nothing has come.
 -#}
 {% macro changes_through(followed) %}
@@ -155,18 +222,26 @@
     {%- if built_node(followed).config.get('meta', {}).get('follows') -%}
         {{ return(table_property(relation, 'strata.through')) }}
     {%- endif -%}
-    {{ return(run_query('select cast(max(judged_at) as string) from ' ~ relation)[0][0]) }}
+    {{ return(run_query('select cast(max(changed_at) as string) from ' ~ relation)[0][0]) }}
 {% endmacro %}
 
 
-{#- The node of a model, by its name. -#}
+{#- The node of a model or snapshot, by its name. -#}
 {% macro built_node(name) %}
-    {{ return((graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', name) | first)) }}
+    {%- for node in graph.nodes.values() if node.name == name and node.resource_type in ('model', 'snapshot') -%}
+        {{ return(node) }}
+    {%- endfor -%}
 {% endmacro %}
 
 
-{#- The relation of a model in the lake, by its name; none when it has not been built. Makes no edge in dbt's graph. -#}
-{% macro built_relation(name) %}
+{#- The place of a node's table in the lake, by its name, whether it is there or not. Makes no edge in dbt's graph. -#}
+{% macro place_of(name) %}
     {%- set node = built_node(name) -%}
-    {{ return(load_relation(api.Relation.create(schema=node.schema, identifier=node.alias, type='table'))) }}
+    {{ return(api.Relation.create(schema=node.schema, identifier=node.alias, type='table')) }}
+{% endmacro %}
+
+
+{#- The same, none when it has not been built. -#}
+{% macro built_relation(name) %}
+    {{ return(load_relation(place_of(name))) }}
 {% endmacro %}

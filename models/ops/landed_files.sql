@@ -5,6 +5,16 @@ with event_files as (
     where status <> 'gone'
 ),
 
+purchase_files as (
+    select * from {{ ref('purchase_files') }}
+),
+
+-- What cannot be taken of a delivery leaves what raw holds as it is, so that only the intake knows of it.
+refused_purchase_files as (
+    select * from {{ ref('purchase_intake') }}
+    where is_listed and fault is not null
+),
+
 landed_files as (
     select
         'events' as source,
@@ -19,6 +29,35 @@ landed_files as (
         status,
         reason
     from event_files
+    union all
+    select
+        'purchases' as source,
+        path,
+        size,
+        modified_at,
+        loaded_at,
+        rows_landed,
+        rows_valid,
+        rows_quarantined,
+        0 as rows_refused,
+        'loaded' as status,
+        null as reason
+    from purchase_files
+    left anti join refused_purchase_files on purchase_files.path = refused_purchase_files.path
+    union all
+    select
+        'purchases' as source,
+        path,
+        size,
+        modified_at,
+        null as loaded_at,
+        rows_landed,
+        0 as rows_valid,
+        0 as rows_quarantined,
+        rows_landed as rows_refused,
+        'refused' as status,
+        fault as reason
+    from refused_purchase_files
 )
 
 select * from landed_files

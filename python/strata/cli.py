@@ -6,19 +6,62 @@ import os
 import platform
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import jars, java, lake, places, samples
+from strata import history, jars, java, lake, places, samples, settings
 from strata.errors import StrataError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console()
+
+Vars = Annotated[str | None, typer.Option("--vars", help="dbt's variables, as YAML: '{name: value}'.")]
+Target = Annotated[str | None, typer.Option("--target", help="dbt's target, by its name in profiles.yml.")]
+ProfilesDir = Annotated[Path | None, typer.Option("--profiles-dir", help="The folder of profiles.yml.")]
+
+
+def _options(variables: str | None, target: str | None, profiles_dir: Path | None) -> history.DbtOptions:
+    """Return dbt's options; raise StrataError for variables that are wrong, and a folder without profiles.yml."""
+    try:
+        values = yaml.safe_load(variables or "{}")
+    except yaml.YAMLError:
+        values = None
+    if not isinstance(values, dict):
+        raise StrataError(f"--vars is {variables!r}: write it as YAML, such as '{{max_removed_share: 0.7}}'.")
+    settings.load(places.ROOT, values)
+    if profiles_dir is not None and not (profiles_dir / "profiles.yml").exists():
+        raise StrataError(f"--profiles-dir names {profiles_dir}, which holds no profiles.yml: name the folder of one.")
+    return history.DbtOptions(variables, target, str(profiles_dir.resolve()) if profiles_dir else None)
+
+
+@app.command()
+def catch_up(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Take every landed day of purchases that the history does not hold yet, in order."""
+    history.catch_up(_options(vars, target, profiles_dir), console)
+
+
+@app.command()
+def replay(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day to play again.")],
+    vars: Vars = None,
+    target: Target = None,
+    profiles_dir: ProfilesDir = None,
+) -> None:
+    """Set the history of purchases back to before a day, and play all landed days from there."""
+    history.replay(first.date(), _options(vars, target, profiles_dir), console)
+
+
+@app.command()
+def rebuild(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Derive the whole history of purchases from raw in one statement, and swap it in."""
+    history.rebuild(_options(vars, target, profiles_dir), console)
 
 
 @app.command()

@@ -11,6 +11,7 @@ lake's intake file, one JSON object a line for each file known, which the load r
 - `rows_landed`: rows after the header, blank lines not counted; `columns`: the header's names
 - `reading`: how the load must read it, `plain`, `multiline` (quoted line breaks) or `lines` (a stray quote)
 - `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
+- `landed_on`: the landed day that the file's folder says, for a source of daily deliveries; else null
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from strata import places
@@ -52,9 +53,18 @@ class Source:
     name: str
     columns: tuple[str, ...]
     endings: tuple[str, ...] = (".csv", ".csv.gz")
+    # The files below a day's folder, YYYY/MM/DD or year=YYYY/month=MM/day=DD, are one delivery.
+    is_daily: bool = False
 
 
-SOURCES = {"events": Source("events", ("time", "action"))}
+SOURCES = {
+    "events": Source("events", ("time", "action")),
+    "purchases": Source("purchases", ("PurchaseID", "product", "user", "date"), is_daily=True),
+}
+
+
+class UnreadableFolder(StrataError):
+    """A folder of one source cannot be listed; the other sources can be loaded all the same."""
 
 
 @dataclass
@@ -75,6 +85,19 @@ class LandedFile:
     is_listed: bool = True
     is_gone: bool = False
     is_unreachable: bool = False
+    landed_on: str | None = None
+
+
+_DAY_FOLDER = re.compile(r"(?:year=)?([0-9]{4})/(?:month=)?([0-9]{2})/(?:day=)?([0-9]{2})/")
+
+
+def _landed_on(path: Path, place: Path) -> str | None:
+    """Return the day that the folders below the source's own say, or None when they say none."""
+    found = _DAY_FOLDER.match(path.relative_to(place).as_posix()) if path.is_relative_to(place) else None
+    try:
+        return date(*map(int, found.groups())).isoformat() if found else None
+    except ValueError:
+        return None
 
 
 def _utc(nanoseconds: int) -> str:
@@ -95,7 +118,7 @@ def _listed(source: Source, where: Path) -> Iterator[Path]:
     def unreadable(error: OSError) -> None:
         if isinstance(error, FileNotFoundError):
             return  # nothing has landed yet, or a folder left while it was listed
-        raise StrataError(
+        raise UnreadableFolder(
             f"The folder {error.filename} cannot be read ({error.strerror}): give this user the right to read it."
         ) from None
 
@@ -269,6 +292,8 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
             records = _count_records(path, len(landed.columns))
             landed.reading = "lines" if records is None else "multiline"
             landed.rows_landed = rows if records is None else records
+        if source.is_daily and landed.landed_on is None:
+            raise _Fault("it lies in no folder of a day (YYYY/MM/DD)")
     except (_Fault, csv.Error) as error:
         landed.fault = str(error)
     except UnicodeDecodeError:
@@ -354,7 +379,8 @@ class Stock:
                 self._found[name] = replace(before, is_listed=True, is_gone=False)
             else:
                 file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
-                landed = LandedFile(name, file_id, str(path), size, _utc(modified_ns), stamp)
+                landed_on = _landed_on(path, self._place) if source.is_daily else None
+                landed = LandedFile(name, file_id, str(path), size, _utc(modified_ns), stamp, landed_on=landed_on)
                 self._found[name] = landed
                 self._to_scan.append(landed)
 

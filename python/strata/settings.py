@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError, field_validator
 
 from strata.errors import StrataError
 
@@ -37,6 +37,10 @@ class Settings(BaseModel):
     top_windows: Annotated[StrictInt, Field(gt=0)]
     earliest_valid_date: Annotated[date, BeforeValidator(_is_date_text)]
     max_quarantined_share: Annotated[float, BeforeValidator(_is_number), Field(ge=0, le=1)]
+    max_removed_share: Annotated[float, BeforeValidator(_is_number), Field(ge=0, le=1)]
+    allow_empty_snapshot: StrictBool
+    snapshot_date: Annotated[date, BeforeValidator(_is_date_text)] | None
+    verify_history: StrictBool | None
     events_path: Annotated[str, Field(strict=True, min_length=1)] | None
 
     @field_validator("window_minutes")
@@ -53,6 +57,10 @@ MENDS = {
     "top_windows": "a whole number from 1, such as 10",
     "earliest_valid_date": "a date of the form YYYY-MM-DD, such as 2000-01-01",
     "max_quarantined_share": "a fraction from 0 to 1, such as 0.05",
+    "max_removed_share": "a fraction from 0 to 1, such as 0.5",
+    "allow_empty_snapshot": "true or false",
+    "snapshot_date": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
+    "verify_history": "true or false, or left out to choose by the size of the history",
     "events_path": "the path of a file or a folder",
 }
 

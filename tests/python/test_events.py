@@ -514,7 +514,7 @@ SABOTAGE = [
     "update ops.landed_files set rows_landed = 0",
     "insert into ops.landed_files select * from ops.landed_files",
     "insert into ops.event_files select null, size, modified_at, loaded_at, content_hash, rows_landed, rows_valid,"
-    " rows_quarantined, rows_refused, fault, 'odd', reason, touched_days, judged_at from ops.event_files limit 1",
+    " rows_quarantined, rows_refused, fault, 'odd', reason, touched_days, changed_at from ops.event_files limit 1",
     "insert into stage.events values (timestamp'2026-01-01 10:00:00', null, 2026, 1, 2, 'x')",
     "insert into stage.events values (timestamp'2026-01-01 10:00:00', 'Odd', 2026, 1, 1, 'x')",
     "insert into quarantine.events values ('x', 'x', null, null, array(), 'x', now(), now())",

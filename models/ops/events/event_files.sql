@@ -30,7 +30,7 @@ files as (
         if(intake.is_listed, intake.rows_landed, known.rows_landed) as rows_landed,
         if(intake.is_listed, intake.fault, known.fault) as fault,
         known.loaded_at as known_loaded_at,
-        known.judged_at as known_judged_at,
+        known.changed_at as known_changed_at,
         coalesce(known.touched_days, array()) as known_touched_days,
         -- A refused file that has gone is forgotten; its row stays, so that all it gave before is taken back.
         not coalesce(intake.is_listed, false)
@@ -134,9 +134,9 @@ event_files as (
         -- A file that is judged again with the same result keeps its time, so that nothing is recomputed for it.
         if(
             known_state <=> struct(content_hash, modified_at, rows_accepted, rows_quarantined, reason, status),
-            known_judged_at,
-            {{ next_judged_at() }}
-        ) as judged_at
+            known_changed_at,
+            {{ next_changed_at(this if is_incremental() else none) }}
+        ) as changed_at
     from states
 )
 

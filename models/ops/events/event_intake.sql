@@ -1,13 +1,3 @@
 {{ config(materialized='view') }}
 
-select landed.*
-from (
-    select
-        from_json(
-            value,
-            'path string, file_id string, location string, size bigint, modified_at timestamp, content_hash string,
-            rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean, is_gone boolean,
-            is_unreachable boolean'
-        ) as landed
-    from text.`{{ literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/events.jsonl`
-)
+{{ landed_files_of('events') }}

@@ -3,7 +3,14 @@
         materialized='landed',
         alias='events',
         tblproperties={'delta.dataSkippingStatsColumns': 'path'},
-        meta={'intake': 'event_intake', 'files': 'event_files', 'columns': ['time', 'action']},
+        meta={
+            'source': 'events',
+            'changes': 'changed_landed_files',
+            'scope_column': 'path',
+            'intake': 'event_intake',
+            'files': 'event_files',
+            'columns': ['time', 'action'],
+        },
     )
 }}
 
@@ -17,4 +24,4 @@ select
     path,
     file_modified_at,
     current_timestamp() as loaded_at
-from {{ landed_rows() }}
+from {{ landed_rows(this) }}

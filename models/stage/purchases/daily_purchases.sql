@@ -1,0 +1,40 @@
+{{ config(materialized='ephemeral') }}
+
+with parsed_purchases as (
+    select * from {{ ref('parsed_purchases') }}
+),
+
+grouped as (
+    select
+        landed_on,
+        purchase_id,
+        min(product_id) as product_id,
+        min(user_id) as user_id,
+        min(purchased_on) as purchased_on,
+        -- Beside the four columns no value decides anything; of copies that differ there the first by text is taken.
+        min(other_columns) as other_columns,
+        count(*) as row_count,
+        not bool_and(is_valid) as has_invalid_row,
+        max(product_id) <> min(product_id)
+        or max(user_id) <> min(user_id)
+        or max(purchased_on) <> min(purchased_on) as has_different_rows
+    from parsed_purchases
+    group by landed_on, purchase_id
+),
+
+daily_purchases as (
+    select
+        landed_on,
+        purchase_id,
+        product_id,
+        user_id,
+        purchased_on,
+        other_columns,
+        row_count,
+        has_invalid_row,
+        coalesce(has_different_rows, false) as has_different_rows,
+        has_invalid_row or has_different_rows as is_quarantined
+    from grouped
+)
+
+select * from daily_purchases

@@ -1,0 +1,127 @@
+"""The history of purchases over many days: catching up, replaying and rebuilding, by dbt in this process."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from dbt.cli.main import dbtRunner
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from strata import places
+from strata.errors import StrataError
+
+# What macros/spark/snapshot.sql says of each day that it has taken.
+DAY_TAKEN = re.compile(r"^\d{4}-\d{2}-\d{2}: .* (\d+) days? left\.$")
+FOLLOWING = [f"path:models/{layer}/purchases" for layer in ("raw", "ops", "stage", "quarantine", "mart")]
+
+
+@dataclass(frozen=True)
+class DbtOptions:
+    """The options of dbt that every command takes; None where dbt's own default holds."""
+
+    vars: str | None = None
+    target: str | None = None
+    profiles_dir: str | None = None
+
+    def arguments(self) -> list[str]:
+        """Return them as dbt's command line has them."""
+        given = {"--vars": self.vars, "--target": self.target, "--profiles-dir": self.profiles_dir or str(places.ROOT)}
+        return [word for name, value in given.items() if value is not None for word in (name, value)]
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _sentence(message: str) -> str:
+    """Return what a failed node says, without dbt's heading and the names of macros below."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    said = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error|> |called by", line)]
+    return " ".join(said) or message
+
+
+class Day:
+    """A bar over the pending days, moved by what dbt says; without a terminal only the lines are printed."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            TextColumn("days"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.progress.add_task("days", total=None)
+        self.done = 0
+
+    def listen(self, event) -> None:
+        """Take one event of dbt."""
+        if event.info.name != "JinjaLogInfo":
+            return
+        self.progress.console.print(event.info.msg, soft_wrap=True, highlight=False, markup=False)
+        taken = DAY_TAKEN.match(event.info.msg)
+        if taken:
+            self.done += 1
+            self.progress.update(self.task, completed=self.done, total=self.done + int(taken[1]))
+
+
+def _dbt(command: list[str], options: DbtOptions, console: Console, **environment: str) -> list[str]:
+    """Run a dbt command in this process and return the sentences of what it refused or failed."""
+    day = Day(console)
+    os.chdir(places.ROOT)
+    with _environment(**environment), day.progress:
+        done = dbtRunner(callbacks=[day.listen]).invoke([*command, *options.arguments(), "--quiet"])
+    if done.exception is not None:
+        raise StrataError(_sentence(str(done.exception)))
+    failed = [result for result in done.result.results if result.status in ("error", "fail", "runtime error")]
+    return list(dict.fromkeys(_sentence(result.message or f"{result.node.name} failed.") for result in failed))
+
+
+def _bring_along(refused: list[str], options: DbtOptions, console: Console) -> None:
+    """Bring quarantine and marts up to date; raise StrataError with all that was refused, there and before."""
+    refused = refused + _dbt(["run", "--select", *FOLLOWING], options, console)
+    if refused:
+        raise StrataError("\n".join(dict.fromkeys(refused)))
+
+
+def _snapshot(options: DbtOptions, console: Console, **environment: str) -> list[str]:
+    return _dbt(["snapshot", "--select", "purchases"], options, console, **environment)
+
+
+def catch_up(options: DbtOptions, console: Console) -> None:
+    """Take every pending day in order; raise StrataError when one is refused."""
+    _bring_along(_snapshot(options, console, STRATA_HISTORY="catch-up"), options, console)
+
+
+def replay(day: date, options: DbtOptions, console: Console) -> None:
+    """Take every landed day from one on again; raise StrataError, with the history as before, when one is refused."""
+    refused = _snapshot(options, console, STRATA_HISTORY="replay", STRATA_REPLAY_FROM=day.isoformat())
+    _bring_along(refused, options, console)
+
+
+def rebuild(options: DbtOptions, console: Console) -> None:
+    """Derive the whole history from raw and swap it in; raise StrataError, with it as before, when a day is refused."""
+    environment = {"STRATA_HISTORY": "rebuild"}
+    refused = _dbt(["run", "--select", "+rebuilt_purchases"], options, console, **environment)
+    if not refused:
+        refused = _snapshot(options, console, **environment)
+    _bring_along(refused, options, console)

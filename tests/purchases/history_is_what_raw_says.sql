@@ -1,0 +1,70 @@
+-- Guards: the history made day by day is, row for row, the one that a single statement derives from raw. Without it a
+-- version could be lost, doubled or misdated by a kill, a replay or a fault of the snapshot, and nobody would know.
+{{ config(tags=['history']) }}
+
+with versions as (
+    select
+        purchase_id,
+        product_id,
+        user_id,
+        purchased_on,
+        year,
+        month,
+        day,
+        version,
+        valid_from,
+        valid_to,
+        recorded_on,
+        closed_on,
+        version_id
+        {{- carried_columns() }}
+    from {{ ref('purchases') }}
+),
+
+rebuilt as (
+    select
+        purchase_id,
+        product_id,
+        user_id,
+        purchased_on,
+        year,
+        month,
+        day,
+        version,
+        valid_from,
+        valid_to,
+        recorded_on,
+        closed_on,
+        version_id
+        {{- other_values(carried_names()) }}
+    from {{ ref('rebuilt_purchases') }}
+),
+
+differences as (
+    (
+        select
+            'not in raw' as difference,
+            *
+        from versions
+        except all
+        select
+            'not in raw',
+            *
+        from rebuilt
+    )
+    union all
+    (
+        select
+            'not in the history' as difference,
+            *
+        from rebuilt
+        except all
+        select
+            'not in the history',
+            *
+        from versions
+    )
+)
+
+select * from differences
+where {{ is_history_verified() }}
