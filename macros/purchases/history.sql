@@ -224,7 +224,7 @@
 -#}
 {% macro take_day(relation, state, day, strategy, sql) %}
     {%- set changes = 'purchase_changes__' ~ relation.schema -%}
-    {% do run_query('uncache table if exists ' ~ changes) %}
+    {% do run_query('drop view if exists ' ~ changes) %}
     {% call statement('compare_day') -%}
         cache table {{ changes }} as
         {{ changed_purchases(relation, strategy, fill_in_scope({'days': [day.day]}, sql)) }}
@@ -242,7 +242,7 @@
     {%- set known = state.days.get(day.day) -%}
     {%- set refusal = gate(day, figures, known) -%}
     {%- if refusal is not none -%}
-        {% do run_query('uncache table if exists ' ~ changes) %}
+        {% do run_query('drop view if exists ' ~ changes) %}
         {%- if not day.is_listed -%}
             {{ log('The snapshot of ' ~ day.day ~ ', whose folder has gone, is left out. ' ~ refusal, info=True) }}
             {{ return(none) }}
@@ -259,7 +259,7 @@
             {{ merge_changed_purchases(relation, changes, strategy, day) }}
         {%- endcall %}
     {%- endif -%}
-    {% do run_query('uncache table if exists ' ~ changes) %}
+    {% do run_query('drop view if exists ' ~ changes) %}
     {% do state.days.update({day.day: taken(day, figures, known)}) %}
     {% do state.update({'through': day.day}) %}
     {{ return({'opened_count': opened_count, 'closed_count': closed_count}) }}
@@ -427,7 +427,7 @@
         {% do rebuilt_days.append(landed) %}
     {%- endfor -%}
     {%- set rebuilt = 'rebuilt_purchases__' ~ relation.schema -%}
-    {% do run_query('uncache table if exists ' ~ rebuilt) %}
+    {% do run_query('drop view if exists ' ~ rebuilt) %}
     {% call statement('rebuild') -%}
         cache table {{ rebuilt }} as select * from {{ place_of(meta.rebuilt) }}
     {%- endcall %}
@@ -445,7 +445,7 @@
         {%- set known = state.days.get(day.day) -%}
         {%- set refusal = gate(day, figures, known) -%}
         {%- if refusal is not none -%}
-            {% do run_query('uncache table if exists ' ~ rebuilt) %}
+            {% do run_query('drop view if exists ' ~ rebuilt) %}
             {% do refuse(relation, {}, refusal) %}
         {%- endif -%}
         {% do new_days.update({day.day: taken(day, figures, known)}) %}
@@ -464,7 +464,7 @@
         }),
         replace=true
     ) %}
-    {% do run_query('uncache table if exists ' ~ rebuilt) %}
+    {% do run_query('drop view if exists ' ~ rebuilt) %}
     {{ log('The history of ' ~ rebuilt_days | length ~ ' days is rebuilt: ' ~ current.count ~ ' current purchases.', info=True) }}
 {% endmacro %}
 

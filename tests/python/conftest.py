@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from dbt.cli.main import dbtRunner
+from rich.console import Console
 
-from strata import places, session
+from strata import history, places, session
+from strata.errors import StrataError
 
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -57,21 +60,35 @@ class Lake:
             if event.info.level in ("info", "warn", "error"):
                 said.extend(event.info.msg.splitlines())
 
-        os.environ["STRATA_LAKE"] = str(self.folder / "lake")
-        os.environ["STRATA_LANDING"] = str(self.landing)
-        target = []
-        if self.prefix:
-            os.environ["STRATA_SCHEMA_PREFIX"] = self.prefix
-            target = ["--target", "dev"]
-        result = dbtRunner(callbacks=[listen]).invoke(
-            ["--no-use-colors", *arguments, *given, *target, "--target-path", str(self.folder / "target"), "--quiet"]
-        )
+        self.enter()
+        target = ["--target", "dev"] if self.prefix else []
+        result = dbtRunner(callbacks=[listen]).invoke(["--no-use-colors", *arguments, *given, *target, "--quiet"])
         if result.exception is not None:
             said.extend(str(result.exception).splitlines())
         nodes = {}
         for node_result in getattr(result.result, "results", []):
             nodes[getattr(node_result.node, "name", "")] = str(node_result.status)
         return Run(result.success, said, nodes)
+
+    def enter(self) -> None:
+        """Make this lake the one that commands of this process work in."""
+        os.environ["STRATA_LAKE"] = str(self.folder / "lake")
+        os.environ["STRATA_LANDING"] = str(self.landing)
+        os.environ["DBT_TARGET_PATH"] = str(self.folder / "target")
+        if self.prefix:
+            os.environ["STRATA_SCHEMA_PREFIX"] = self.prefix
+
+    def strata(self, command: Callable, *arguments, **variables) -> Run:
+        """Run a command of strata.history in this process."""
+        self.enter()
+        printed = io.StringIO()
+        options = history.DbtOptions(str(variables) if variables else None, "dev" if self.prefix else None)
+        try:
+            command(*arguments, options, Console(file=printed, width=1000))
+            refused = []
+        except StrataError as error:
+            refused = str(error).splitlines()
+        return Run(not refused, printed.getvalue().splitlines() + refused, {})
 
     def build(self, *arguments: str, **variables) -> Run:
         """Run dbt build. Unit tests do not depend on the lake; one test runs them, once."""
@@ -88,9 +105,11 @@ class Lake:
         spark = session.start(self.folder / "lake").session()
         return [tuple(row) for row in spark.sql(sql).collect()]
 
-    def land(self, name: str, content: str | bytes, modified_at: datetime = MODIFIED_AT) -> Path:
-        """Put a file below the landing folder's `events`, gzipped where its name ends in .gz."""
-        path = self.landing / "events" / name
+    def land(
+        self, name: str, content: str | bytes, modified_at: datetime = MODIFIED_AT, source: str = "events"
+    ) -> Path:
+        """Put a file below a source's folder in the landing folder, gzipped where its name ends in .gz."""
+        path = self.landing / source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         data = content.encode() if isinstance(content, str) else content
         if name.endswith(".gz") and not data.startswith(b"\x1f\x8b"):
