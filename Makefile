@@ -26,11 +26,14 @@ $(SET_UP): requirements/lock.txt requirements/uv.txt pyproject.toml conf/jars.tx
 	@$(BIN)/python -m strata.class_archive
 	@touch $(SET_UP)
 
-sample: setup ## Put a small sample into the default landing folder, if it holds no events
+sample: setup ## Put a small sample of each source into the default landing folder, where it holds none
 	@$(BIN)/strata sample
 
-build: sample ## Set up, land the sample, and run dbt build
+build: sample ## Set up, land the sample, run dbt build, catch up with purchases and show their history
 	@$(BIN)/dbt build
+	@$(BIN)/strata catch-up
+	@$(BIN)/dbt --quiet show --limit 20 --inline "select purchase_id, product_id, user_id, version, valid_from, \
+		valid_to, recorded_on, closed_on from {{ ref('purchases') }} order by purchase_id, version"
 
 test: lint unit ## Run every check and test there is
 

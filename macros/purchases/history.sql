@@ -219,25 +219,26 @@
 
 
 {#-
-  Take one landed day into the history: `sql` gives the purchases of that day, `strategy` is dbt's check strategy.
+  Take one landed day into the history: `sql` gives the purchases of that day, `current_count` says how many are current
+  before it, `strategy` is dbt's check strategy.
   Returns the counts opened_count and closed_count, or none where a refused day whose folder has gone is left out.
 -#}
-{% macro take_day(relation, state, day, strategy, sql) %}
+{% macro take_day(relation, state, day, current_count, strategy, sql) %}
     {%- set changes = 'purchase_changes__' ~ relation.schema -%}
     {% do run_query('drop view if exists ' ~ changes) %}
     {% call statement('compare_day') -%}
         cache table {{ changes }} as
-        {{ changed_purchases(relation, strategy, fill_in_scope({'days': [day.day]}, sql)) }}
+        {{ changed_purchases(relation, strategy, day.day, fill_in_scope({'days': [day.day]}, sql)) }}
     {%- endcall %}
     {%- set row = run_query(
         "select count_if(kind in ('opened', 'modified')), count_if(kind in ('modified', 'removed')),"
-        ~ " count_if(kind = 'removed'), coalesce(sum(case when kind = 'quarantined' then row_count end), 0),"
-        ~ ' (select count(*) from ' ~ relation ~ ' where valid_to is null) from ' ~ changes
+        ~ " count_if(kind = 'removed'), coalesce(sum(case when kind = 'quarantined' then row_count end), 0)"
+        ~ ' from ' ~ changes
     )[0] -%}
     {%- set opened_count, closed_count = row[0], row[1] -%}
     {%- set figures = {
-        'removed_count': row[2] | int, 'quarantined_row_count': row[3] | int, 'current_count': row[4] | int,
-        'row_count': day.row_count,
+        'removed_count': row[2] | int, 'quarantined_row_count': row[3] | int, 'row_count': day.row_count,
+        'current_count': current_count,
     } -%}
     {%- set known = state.days.get(day.day) -%}
     {%- set refusal = gate(day, figures, known) -%}
@@ -269,8 +270,11 @@
 {#-
   The purchases that a day changes, by kind: `opened` (new, or back again), `modified`, `removed`, and `quarantined`
   (left as they are); the unchanged ones are not among them. One pass over the day and the current versions.
+
+  The day comes in as a row, not as a literal: Spark writes literals into the code that it generates, and would compile
+  it anew for each day.
 -#}
-{% macro changed_purchases(relation, strategy, sql) -%}
+{% macro changed_purchases(relation, strategy, day, sql) -%}
     with delivered as (
         {{ sql }}
     ),
@@ -284,6 +288,7 @@
         select
             coalesce(delivered.purchase_id, current_version.purchase_id) as purchase_id,
             delivered.* except (purchase_id),
+            taken.taken_on,
             current_version.version as current_number,
             current_version.valid_from as current_valid_from,
             case
@@ -298,10 +303,31 @@
             end as kind
         from delivered
         full outer join current_version on delivered.{{ strategy.unique_key }} = current_version.{{ strategy.unique_key }}
+        cross join values (date'{{ day }}') as taken (taken_on)
+    ),
+
+    changed as (
+        select * from compared
+        where kind is not null
+    ),
+
+    -- Of purchases that come back, the versions that they had.
+    ended as (
+        select
+            purchase_id,
+            max(version) as last_number,
+            max(valid_to) as last_valid_to
+        from {{ relation }}
+        where valid_to is not null
+        group by purchase_id
     )
 
-    select * from compared
-    where kind is not null
+    select
+        changed.*,
+        ended.last_number,
+        ended.last_valid_to
+    from changed
+    left join ended on changed.purchase_id = ended.purchase_id and changed.kind = 'opened'
 {%- endmacro %}
 
 
@@ -314,32 +340,20 @@
             where kind <> 'quarantined'
         ),
 
-        -- Of a purchase that comes back, the versions that it had.
-        ended as (
-            select
-                history.purchase_id,
-                max(history.version) as last_number,
-                max(history.valid_to) as last_valid_to
-            from {{ relation }} as history
-            left semi join changes on history.purchase_id = changes.purchase_id and changes.kind = 'opened'
-            group by history.purchase_id
-        ),
-
         dated as (
             select
-                changes.*,
+                *,
                 case
-                    when changes.kind = 'removed'
-                        then date'{{ day.day }}'
-                    when changes.kind = 'modified' and changes.purchased_on > changes.current_valid_from
-                        then changes.purchased_on
-                    when changes.kind = 'opened' and changes.purchased_on >= coalesce(ended.last_valid_to, changes.purchased_on)
-                        then changes.purchased_on
-                    else date'{{ day.day }}'
+                    when kind = 'removed'
+                        then taken_on
+                    when kind = 'modified' and purchased_on > current_valid_from
+                        then purchased_on
+                    when kind = 'opened' and purchased_on >= coalesce(last_valid_to, purchased_on)
+                        then purchased_on
+                    else taken_on
                 end as changed_from,
-                coalesce(changes.current_number, ended.last_number, 0) + 1 as version
+                coalesce(current_number, last_number, 0) + 1 as version
             from changes
-            left join ended on changes.purchase_id = ended.purchase_id
         )
 
         select
@@ -354,7 +368,7 @@
             on dated.kind = steps.kind
     ) as change
     on history.purchase_id = change.closed_purchase_id and history.valid_to is null
-    when matched then update set valid_to = change.changed_from, closed_on = date'{{ day.day }}'
+    when matched then update set valid_to = change.changed_from, closed_on = change.taken_on
     when not matched and change.step = 'open' then insert (
         purchase_id, product_id, user_id, purchased_on, year, month, day, version, valid_from, recorded_on, version_id
         {%- for name in day.other_columns %}, `{{ column_name(name) }}`{% endfor %}
@@ -369,7 +383,7 @@
         day(change.purchased_on),
         change.version,
         change.changed_from,
-        date'{{ day.day }}',
+        change.taken_on,
         change.version_id
         {%- for name in day.other_columns %}, change.`{{ column_name(name) }}`{% endfor %}
     )

@@ -92,12 +92,13 @@
 
     {% do rewind_leftovers(relation, state) %}
     {%- set strategy = strategy_dispatch('check')(model, 'current_version', 'delivered', config, true) -%}
+    {%- set current = namespace(count=run_query('select count(*) from ' ~ relation ~ ' where valid_to is null')[0][0] | int) -%}
     {%- for day in (pending if mode else pending[:1]) -%}
         {%- if day.fault -%}
             {% do refuse(relation, state, 'The snapshot of ' ~ day.day ~ ' is refused, ' ~ day.fault
                 ~ '; mend it, or take its folder away.') %}
         {%- endif -%}
-        {%- set counts = take_day(relation, state, day, strategy, sql) -%}
+        {%- set counts = take_day(relation, state, day, current.count, strategy, sql) -%}
         {%- set left = pending | length - loop.index -%}
         {%- if left == 0 -%}
             {% do state.update({'replay': ''}) %}
@@ -106,6 +107,7 @@
             {% do set_history_state(relation, state) %}
         {%- endif -%}
         {%- if counts is not none -%}
+            {%- set current.count = current.count + counts.opened_count - counts.closed_count -%}
             {{ log(day.day ~ ': ' ~ counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
                 ~ ' closed; ' ~ counted(left, 'day') ~ ' left.', info=True) }}
         {%- endif -%}

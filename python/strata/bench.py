@@ -53,7 +53,7 @@ def _compare(count: int, folder: Path, table: Table) -> None:
     landing = folder / f"landing-{count}"
     if not landing.exists():
         lines = samples.event_lines(count, datetime(2026, 1, 1, tzinfo=UTC), 30)
-        samples.write_events(landing / "events" / "2026" / "02" / "01" / "events.csv", lines)
+        samples.write_csv(landing / "events" / "2026" / "02" / "01" / "events.csv", lines)
     plain = _plain(landing)
     built = _build(landing, folder / f"lake-{count}")
     table.add_row(
@@ -74,7 +74,7 @@ def _add_a_day(days: int, folder: Path) -> float:
             _build(landing, folder / f"lake-{days}-days")
         day = first + timedelta(days=number)
         path = landing / "events" / f"{day:%Y/%m/%d}" / "events.csv"
-        samples.write_events(path, samples.event_lines(EVENTS_A_DAY, day, 1, seed=number))
+        samples.write_csv(path, samples.event_lines(EVENTS_A_DAY, day, 1, seed=number))
     return _build(landing, folder / f"lake-{days}-days")
 
 

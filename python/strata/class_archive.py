@@ -18,7 +18,8 @@ def make() -> bool:
         return True
     with tempfile.TemporaryDirectory() as scratch:
         landing = Path(scratch) / "landing"
-        samples.write_sample(landing)
+        for write in samples.SAMPLES.values():
+            write(landing)
         made = Path(scratch) / "classes.jsa"
         environment = {
             **os.environ,

@@ -65,19 +65,23 @@ def rebuild(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir 
 
 
 @app.command()
-def sample() -> None:
-    """Put a small sample into the default landing folder if it holds no events; never into one that is named."""
+def sample(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Put a small sample of each source into the default landing folder where there is none; never into a named one."""
+    _options(vars, target, profiles_dir)
     if os.environ.get("STRATA_LANDING"):
         console.print(f"STRATA_LANDING names {places.landing()}: no sample is put there.", soft_wrap=True)
-    elif not (places.landing() / "events").exists():
-        files = samples.write_sample(places.landing())
-        console.print(f"A sample of {len(files)} files is in {places.landing() / 'events'}.", soft_wrap=True)
+        return
+    for source, write in samples.SAMPLES.items():
+        folder = places.landing() / source
+        if not folder.exists():
+            console.print(f"A sample of {len(write(places.landing()))} files is in {folder}.", soft_wrap=True)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
     """Check what a run needs, one line a thing, and end non-zero when something is amiss."""
     checks = {
+        "settings": lambda: _settings(_options(vars, target, profiles_dir)),
         "Python": lambda: platform.python_version(),
         "Java": lambda: str(java.check()),
         "Delta's jars": lambda: f"{len(jars.class_path().split(':'))} in {places.jars_dir()}",
@@ -97,6 +101,15 @@ def doctor() -> None:
     console.print(table)
     if failed:
         raise typer.Exit(1)
+
+
+def _settings(options: history.DbtOptions) -> str:
+    profiles = Path(options.profiles_dir or places.ROOT) / "profiles.yml"
+    outputs = yaml.safe_load(profiles.read_text())["strata"]
+    target = options.target or outputs["target"]
+    if target not in outputs["outputs"]:
+        raise StrataError(f"{profiles} has no target {target}: name one of {', '.join(outputs['outputs'])}.")
+    return f"fit, target {target} of {profiles}"
 
 
 def _packages() -> str:
@@ -131,9 +144,13 @@ def bench(
     events: Annotated[list[int] | None, typer.Option(help="How many events; may be given more than once.")] = None,
     days: Annotated[bool, typer.Option(help="Also measure adding one day to 3 and to 30 days.")] = True,
     into: Annotated[Path | None, typer.Option(help="Keep the made files and lakes in this folder.")] = None,
+    vars: Vars = None,
+    target: Target = None,
+    profiles_dir: ProfilesDir = None,
 ) -> None:
     """Measure dbt build beside a plain PySpark job of the same aggregation, and print both times and their ratio."""
-    benchmark.run(events or [1_000_000], days=days, into=into, console=console)
+    options = _options(vars, target, profiles_dir)
+    benchmark.run(events or [1_000_000], days=days, into=into, options=options, console=console)
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def _sentence(message: str) -> str:
     return " ".join(said) or message
 
 
-class Day:
+class DayBar:
     """A bar over the pending days, moved by what dbt says; without a terminal only the lines are printed."""
 
     def __init__(self, console: Console) -> None:
@@ -86,10 +86,10 @@ class Day:
 
 def _dbt(command: list[str], options: DbtOptions, console: Console, **environment: str) -> list[str]:
     """Run a dbt command in this process and return the sentences of what it refused or failed."""
-    day = Day(console)
+    bar = DayBar(console)
     os.chdir(places.ROOT)
-    with _environment(**environment), day.progress:
-        done = dbtRunner(callbacks=[day.listen]).invoke([*command, *options.arguments(), "--quiet"])
+    with _environment(**environment), bar.progress:
+        done = dbtRunner(callbacks=[bar.listen]).invoke([*command, *options.arguments(), "--log-level", "none"])
     if done.exception is not None:
         raise StrataError(_sentence(str(done.exception)))
     failed = [result for result in done.result.results if result.status in ("error", "fail", "runtime error")]

@@ -1,4 +1,4 @@
-"""Made events: a small sample that shows every behaviour, and as many as a benchmark wants."""
+"""Made data: a small sample of each source, and as much as a benchmark wants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def event_lines(count: int, start: datetime, days: float, seed: int = SEED) -> I
         yield f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z,{action}\n"
 
 
-def write_events(path: Path, lines: Iterator[str], header: str = "time,action\n") -> None:
+def write_csv(path: Path, lines: Iterator[str], header: str = "time,action\n") -> None:
     """Write a CSV file, gzipped where its name ends in .gz; it appears under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
@@ -41,8 +41,8 @@ def _day_of_a_shop(day: datetime, chance: random.Random) -> Iterator[str]:
             yield f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z,{chance.choice(['Open', 'Close'])}\n"
 
 
-def write_sample(landing: Path) -> list[Path]:
-    """Write the sample below a landing folder and return its files.
+def write_event_sample(landing: Path) -> list[Path]:
+    """Write a sample of events below a landing folder and return its files.
 
     Three days of events, one of them gzipped; the last day brings late events of the first, and a few rows that are
     not valid.
@@ -61,5 +61,35 @@ def write_sample(landing: Path) -> list[Path]:
         folder / f"{days[2]:%Y/%m/%d}" / "late.csv": late,
     }
     for path, content in files.items():
-        write_events(path, iter(content))
+        write_csv(path, iter(content))
     return list(files)
+
+
+# Two days of purchases: the second changes one and brings one.
+PURCHASES = {
+    "2023/07/21": [
+        "1002313003,12,1003431,2022-05-20\n",
+        "1002313002,13,1003432,2021-06-19\n",
+        "1002313004,14,1003433,2023-07-21\n",
+    ],
+    "2023/07/22": [
+        "1002313003,12,1003431,2022-05-20\n",
+        "1002313002,13,1003432,2021-06-19\n",
+        "1002313004,10,1003433,2023-07-22\n",
+        "1002313005,15,1003434,2023-07-22\n",
+    ],
+}
+PURCHASES_HEADER = "PurchaseID,product,user,date\n"
+
+
+def write_purchase_sample(landing: Path) -> list[Path]:
+    """Write the two days of purchases below a landing folder and return their files."""
+    files = []
+    for day, lines in PURCHASES.items():
+        path = landing / "purchases" / day / "purchases.csv"
+        write_csv(path, iter(lines), PURCHASES_HEADER)
+        files.append(path)
+    return files
+
+
+SAMPLES = {"events": write_event_sample, "purchases": write_purchase_sample}

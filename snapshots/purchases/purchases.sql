@@ -12,7 +12,6 @@
             'dbt_updated_at': 'recorded_on',
             'dbt_scd_id': 'version_id',
         },
-        tblproperties={'delta.enableDeletionVectors': 'true'},
         meta={'raw': 'raw_purchases', 'deliveries': 'purchase_deliveries', 'rebuilt': 'rebuilt_purchases'},
     )
 }}

@@ -4,9 +4,8 @@ with versions as (
     select * from {{ ref('purchases') }}
 ),
 
-quarantined_rows as (
-    select * from {{ ref('quarantine_purchases') }}
-    where purchase_id is not null
+quarantined_purchases as (
+    select * from {{ ref('quarantined_purchases') }}
 ),
 
 days as (
@@ -42,13 +41,6 @@ closed as (
     from with_neighbours
     where closed_on is not null
     group by closed_on
-),
-
-quarantined_purchases as (
-    select distinct
-        landed_on,
-        purchase_id
-    from quarantined_rows
 ),
 
 quarantined as (

@@ -23,8 +23,8 @@ loaded as (
         path,
         count(*) as row_count,
         max(loaded_at) as loaded_at
-    from {{ ref('raw_purchases') }}
-    where {{ in_scope('make_date(year, month, day)') }}
+    from {{ ref('parsed_purchases') }}
+    where {{ in_scope('landed_on') }}
     group by path
 ),
 
