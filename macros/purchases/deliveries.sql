@@ -114,7 +114,7 @@
             make_date(year, month, day) as landed_on,
             xxhash64(
                 {%- for column in columns %}
-                coalesce({{ column }}, ''),
+                coalesce(`{{ column }}`, ''),
                 {%- endfor %}
                 coalesce(malformed_line, ''),
                 coalesce(other_columns, '')

@@ -219,7 +219,7 @@
 
 
 {#-
-  Take one landed day into the history: `sql` gives the purchases of that day, `current_count` says how many are current
+  Take one landed day into the history: `sql` gives the purchases of every landed day, `current_count` says how many are current
   before it, `strategy` is dbt's check strategy.
   Returns the counts opened_count and closed_count, or none where a refused day whose folder has gone is left out.
 -#}
@@ -228,7 +228,7 @@
     {% do run_query('drop view if exists ' ~ changes) %}
     {% call statement('compare_day') -%}
         cache table {{ changes }} as
-        {{ changed_purchases(relation, strategy, day.day, fill_in_scope({'days': [day.day]}, sql)) }}
+        {{ changed_purchases(relation, strategy, day.day, sql) }}
     {%- endcall %}
     {%- set row = run_query(
         "select count_if(kind in ('opened', 'modified')), count_if(kind in ('modified', 'removed')),"
@@ -276,7 +276,8 @@
 -#}
 {% macro changed_purchases(relation, strategy, day, sql) -%}
     with delivered as (
-        {{ sql }}
+        select * from ({{ sql }})
+        where landed_on = date'{{ day }}'
     ),
 
     current_version as (
@@ -407,11 +408,18 @@
 {% endmacro %}
 
 
-{#- Their columns in the history, `, column, ...`. -#}
-{% macro carried_columns() -%}
+{#-
+  Their values as an array of texts, of the history's own columns, or of the JSON text in the column `json`.
+-#}
+{% macro carried_values(json=none) -%}
+    {%- set values = [] -%}
     {%- for name in carried_names() -%}
-        , `{{ column_name(name) }}`
+        {% do values.append(
+            '`' ~ column_name(name) ~ '`' if json is none
+            else 'from_json(' ~ json ~ ", 'map<string,string>')[" ~ text_literal(name) ~ ']'
+        ) %}
     {%- endfor -%}
+    array({{ values | join(', ') }})
 {%- endmacro %}
 
 
@@ -520,8 +528,8 @@
     {%- if new_days -%}
         {%- set sql -%}
             select cast(landed_on as string), sum(row_count)
-            from ({{ fill_in_scope({'days': new_days}, model.compiled_code) }})
-            where is_quarantined
+            from ({{ model.compiled_code }})
+            where is_quarantined and ({{ scope_predicate({'days': new_days}, 'landed_on') }})
             group by landed_on
         {%- endset -%}
         {%- for row in run_query(sql) -%}

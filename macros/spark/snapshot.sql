@@ -98,6 +98,7 @@
             {% do refuse(relation, state, 'The snapshot of ' ~ day.day ~ ' is refused, ' ~ day.fault
                 ~ '; mend it, or take its folder away.') %}
         {%- endif -%}
+        {% do warn_of_columns_gone(days, day, state) %}
         {%- set counts = take_day(relation, state, day, current.count, strategy, sql) -%}
         {%- set left = pending | length - loop.index -%}
         {%- if left == 0 -%}
@@ -115,6 +116,21 @@
 {% endmacro %}
 
 
+{#- Warn when a day lacks a column beside the source's own that the day taken before it had. -#}
+{% macro warn_of_columns_gone(days, day, state) %}
+    {%- for before in days if before.day == state.through and day.row_count -%}
+        {%- set gone = before.other_columns | reject('in', day.other_columns) | list -%}
+        {%- if gone -%}
+            {% do exceptions.warn(
+                'The snapshot of ' ~ day.day ~ ' has no column ' ~ gone | join(', ') ~ ', which that of ' ~ before.day
+                ~ ' had: it is null in the versions opened from now on.'
+            ) %}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- A count with its noun: 1 day, 2 days. -#}
 {% macro counted(count, noun) -%}
     {{ return(count ~ ' ' ~ noun ~ ('' if count == 1 else 's')) }}
 {% endmacro %}

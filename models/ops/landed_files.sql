@@ -5,14 +5,15 @@ with event_files as (
     where status <> 'gone'
 ),
 
-purchase_files as (
-    select * from {{ ref('purchase_files') }}
-),
-
 -- What cannot be taken of a delivery leaves what raw holds as it is, so that only the intake knows of it.
 refused_purchase_files as (
     select * from {{ ref('purchase_intake') }}
     where is_listed and fault is not null
+),
+
+purchase_files as (
+    select * from {{ ref('purchase_files') }}
+    where path not in (select refused_purchase_files.path from refused_purchase_files)
 ),
 
 landed_files as (
@@ -43,7 +44,6 @@ landed_files as (
         'loaded' as status,
         null as reason
     from purchase_files
-    left anti join refused_purchase_files on purchase_files.path = refused_purchase_files.path
     union all
     select
         'purchases' as source,

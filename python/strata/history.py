@@ -75,7 +75,7 @@ class DayBar:
 
     def listen(self, event) -> None:
         """Take one event of dbt."""
-        if event.info.name != "JinjaLogInfo":
+        if event.info.name not in ("JinjaLogInfo", "JinjaLogWarning"):
             return
         self.progress.console.print(event.info.msg, soft_wrap=True, highlight=False, markup=False)
         taken = DAY_TAKEN.match(event.info.msg)
@@ -96,32 +96,35 @@ def _dbt(command: list[str], options: DbtOptions, console: Console, **environmen
     return list(dict.fromkeys(_sentence(result.message or f"{result.node.name} failed.") for result in failed))
 
 
-def _bring_along(refused: list[str], options: DbtOptions, console: Console) -> None:
-    """Bring quarantine and marts up to date; raise StrataError with all that was refused, there and before."""
-    refused = refused + _dbt(["run", "--select", *FOLLOWING], options, console)
-    if refused:
-        raise StrataError("\n".join(dict.fromkeys(refused)))
+def _bring_along(options: DbtOptions, console: Console) -> list[str]:
+    """Bring quarantine and marts up to date; return what was refused."""
+    return _dbt(["run", "--select", *FOLLOWING], options, console)
 
 
 def _snapshot(options: DbtOptions, console: Console, **environment: str) -> list[str]:
     return _dbt(["snapshot", "--select", "purchases"], options, console, **environment)
 
 
+def _end(refused: list[str]) -> None:
+    if refused:
+        raise StrataError("\n".join(dict.fromkeys(refused)))
+
+
 def catch_up(options: DbtOptions, console: Console) -> None:
-    """Take every pending day in order; raise StrataError when one is refused."""
-    _bring_along(_snapshot(options, console, STRATA_HISTORY="catch-up"), options, console)
+    """Take every pending day in order; raise StrataError when one is refused, with those before it taken."""
+    refused = _snapshot(options, console, STRATA_HISTORY="catch-up")
+    _end(refused + _bring_along(options, console))
 
 
 def replay(day: date, options: DbtOptions, console: Console) -> None:
     """Take every landed day from one on again; raise StrataError, with the history as before, when one is refused."""
-    refused = _snapshot(options, console, STRATA_HISTORY="replay", STRATA_REPLAY_FROM=day.isoformat())
-    _bring_along(refused, options, console)
+    _end(_snapshot(options, console, STRATA_HISTORY="replay", STRATA_REPLAY_FROM=day.isoformat()))
+    _end(_bring_along(options, console))
 
 
 def rebuild(options: DbtOptions, console: Console) -> None:
     """Derive the whole history from raw and swap it in; raise StrataError, with it as before, when a day is refused."""
     environment = {"STRATA_HISTORY": "rebuild"}
-    refused = _dbt(["run", "--select", "+rebuilt_purchases"], options, console, **environment)
-    if not refused:
-        refused = _snapshot(options, console, **environment)
-    _bring_along(refused, options, console)
+    _end(_dbt(["run", "--select", "+rebuilt_purchases"], options, console, **environment))
+    _end(_snapshot(options, console, **environment))
+    _end(_bring_along(options, console))

@@ -19,8 +19,8 @@ landed as (
     where
         PurchaseID rlike '^[0-9]{10}\\z'
         and make_date(year, month, day) >= (
-            select min(landed_on) from checked
-            where age <= 7 or {{ is_history_verified() }}
+            select min(checked.landed_on) from checked
+            where checked.age <= 7 or {{ is_history_verified() }}
         )
     group by 1
 )

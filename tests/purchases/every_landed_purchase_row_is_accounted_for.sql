@@ -1,5 +1,5 @@
--- Guards: for each file of purchases, rows counted at landing = rows in raw = valid + quarantined rows. Without it a row
--- could be lost, or be in twice, in the load or on its way to quarantine.
+-- Guards: for each file of purchases, rows counted at landing = rows in raw = valid + quarantined rows. Without it a
+-- row could be lost, or be in twice, in the load or on its way to quarantine.
 with files as (
     select * from {{ ref('purchase_files') }}
 ),

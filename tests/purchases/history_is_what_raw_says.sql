@@ -1,7 +1,5 @@
 -- Guards: the history made day by day is, row for row, the one that a single statement derives from raw. Without it a
 -- version could be lost, doubled or misdated by a kill, a replay or a fault of the snapshot, and nobody would know.
-{{ config(tags=['history']) }}
-
 with versions as (
     select
         purchase_id,
@@ -16,8 +14,8 @@ with versions as (
         valid_to,
         recorded_on,
         closed_on,
-        version_id
-        {{- carried_columns() }}
+        version_id,
+        {{ carried_values() }} as other_values
     from {{ ref('purchases') }}
 ),
 
@@ -35,8 +33,8 @@ rebuilt as (
         valid_to,
         recorded_on,
         closed_on,
-        version_id
-        {{- other_values(carried_names()) }}
+        version_id,
+        {{ carried_values('other_columns') }} as other_values
     from {{ ref('rebuilt_purchases') }}
 ),
 
@@ -48,7 +46,7 @@ differences as (
         from versions
         except all
         select
-            'not in raw',
+            'not in raw' as difference,
             *
         from rebuilt
     )
@@ -60,7 +58,7 @@ differences as (
         from rebuilt
         except all
         select
-            'not in the history',
+            'not in the history' as difference,
             *
         from versions
     )

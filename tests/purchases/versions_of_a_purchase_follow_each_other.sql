@@ -1,5 +1,5 @@
--- Guards: the versions of a purchase are numbered 1, 2, 3 without a gap, never overlap, at most the last is current, and
--- each was open for a day at least. Without it an as-of query could find two versions of one day, or none.
+-- Guards: the versions of a purchase are numbered 1, 2, 3 without a gap, never overlap, at most the last is current,
+-- and each was open for a day at least. Without it an as-of query could find two versions of one day, or none.
 with versions as (
     select
         *,

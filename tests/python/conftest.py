@@ -6,7 +6,7 @@ import gzip
 import io
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Run:
     success: bool
     said: list[str]
     nodes: dict[str, str]
+    table: list[dict] = field(default_factory=list)
 
     def sentence(self, text: str) -> str:
         """Return the line said that holds a text; fail when there is none."""
@@ -66,9 +67,12 @@ class Lake:
         if result.exception is not None:
             said.extend(str(result.exception).splitlines())
         nodes = {}
+        table = []
         for node_result in getattr(result.result, "results", []):
             nodes[getattr(node_result.node, "name", "")] = str(node_result.status)
-        return Run(result.success, said, nodes)
+            if arguments[0] == "show":
+                table = [dict(row) for row in node_result.agate_table.rows]
+        return Run(result.success, said, nodes, table)
 
     def enter(self) -> None:
         """Make this lake the one that commands of this process work in."""

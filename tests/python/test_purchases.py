@@ -40,9 +40,7 @@ def land(lake: Lake, days: reference.Days) -> None:
         lake.land(f"{day:%Y/%m/%d}/purchases.csv", csv(rows), source="purchases")
 
 
-VERSION = (
-    "purchase_id, product_id, user_id, purchased_on, version, valid_from, valid_to, recorded_on, closed_on"
-)
+VERSION = "purchase_id, product_id, user_id, purchased_on, version, valid_from, valid_to, recorded_on, closed_on"
 
 
 def versions(lake: Lake) -> list[tuple]:
@@ -142,3 +140,354 @@ def test_a_rebuild_gives_the_same_rows(lived) -> None:
     assert run.success, run.said
     assert versions(own) == expected(days)
     assert snapshot(own).sentence("Nothing new")
+
+
+# --- one day after the other, by dbt snapshot alone -------------------------------------------------------------------
+
+
+def fresh(lake: Lake, name: str, days: reference.Days | None = None) -> Lake:
+    """Return a pipeline of its own, with days that have landed."""
+    own = replace(lake, prefix=name, landing_name=f"{name} landing")
+    land(own, days or {})
+    return own
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def some_rows(count: int, product: int = 1, first: int = 0) -> list[reference.Row]:
+    return [(f"{1_000_000_000 + n}", str(product), "1000001", "2023-01-01") for n in range(first, first + count)]
+
+
+def test_the_example_is_taken_by_dbt_snapshot_alone_on_an_empty_lake(lake: Lake) -> None:
+    own = fresh(lake, "example", EXAMPLE)
+    assert snapshot(own).sentence("2023-07-21: 3 versions opened, 0 closed; 1 day left.")
+    assert snapshot(own).sentence("2023-07-22: 2 versions opened, 1 closed; 0 days left.")
+    assert versions(own) == [
+        (1002313002, 13, 1003432, date(2021, 6, 19), 1, date(2021, 6, 19), None, date(2023, 7, 21), None),
+        (1002313003, 12, 1003431, date(2022, 5, 20), 1, date(2022, 5, 20), None, date(2023, 7, 21), None),
+        (1002313004, 14, 1003433, date(2023, 7, 21), 1, date(2023, 7, 21), date(2023, 7, 22), date(2023, 7, 21),
+         date(2023, 7, 22)),
+        (1002313004, 10, 1003433, date(2023, 7, 22), 2, date(2023, 7, 22), None, date(2023, 7, 22), None),
+        (1002313005, 15, 1003434, date(2023, 7, 22), 1, date(2023, 7, 22), None, date(2023, 7, 22), None),
+    ]  # fmt: skip
+    again = snapshot(own)
+    assert again.success
+    assert again.sentence("Nothing new: the history holds every landed day, the last is 2023-07-22.")
+    assert own.rows(
+        "select year, month, day, product from raw.purchases where PurchaseID = '1002313004' order by day"
+    ) == [
+        (2023, 7, 21, "14"),
+        (2023, 7, 22, "10"),
+    ]
+    # What we believed on the 21st about the 22nd, and what we know now.
+    for known_on, product in (("2023-07-21", 14), ("2023-07-22", 10)):
+        shown = own.dbt(
+            "show", "--output", "json", "--inline",
+            f"select product_id from {{{{ valid_as_of(recorded_as_of(ref('purchases'), '{known_on}'), '2023-07-22') }}}}"
+            " where purchase_id = 1002313004",
+        )  # fmt: skip
+        assert shown.success, shown.said
+        assert [row["product_id"] for row in shown.table] == [product]
+
+
+def test_the_same_content_in_any_form_changes_nothing(lake: Lake) -> None:
+    own = fresh(lake, "form", EXAMPLE)
+    assert snapshot(own).success
+    assert snapshot(own).success
+    before = versions(own)
+    rows = EXAMPLE[day(1)]
+    path = own.landing / "purchases" / "2023/07/22" / "purchases.csv"
+    path.unlink()
+    turned = "".join(",".join([row[3], row[0], row[2], row[1]]) + "\n" for row in reversed(rows[:2]))
+    own.land("2023/07/22/b.csv.gz", "date,PurchaseID,user,product\n" + turned, source="purchases")
+    own.land("year=2023/month=07/day=22/c.csv", csv(rows[1:]), source="purchases")
+    own.land("2023/07/22/deeper/header.csv", HEADER, source="purchases")
+    own.land("2023/07/22/nothing.csv", "", source="purchases")
+    own.land("2023/07/22/_SUCCESS.csv", "x", source="purchases")
+    run = snapshot(own, snapshot_date="2023-07-22")
+    assert run.success, run.said
+    assert run.sentence("The history holds 2023-07-22 with this content: nothing to do, 0 days left.")
+    assert versions(own) == before
+    assert own.rows("select count(*) from raw.purchases where day = 22") == [(5,)]
+    # A folder that has gone, or is empty, changes nothing.
+    for name in ("b.csv.gz", "deeper/header.csv", "nothing.csv", "_SUCCESS.csv"):
+        (path.parent / name).unlink()
+    (own.landing / "purchases" / "year=2023/month=07/day=22/c.csv").unlink()
+    assert snapshot(own).sentence("Nothing new")
+    assert own.rows("select count(*) from raw.purchases where day = 22") == [(5,)]
+    build = own.build()
+    assert build.success, build.said
+    assert own.rows("select count(*) from mart.current_purchases") == [(4,)]
+
+
+def test_a_build_takes_one_day_and_brings_the_marts_along(lake: Lake) -> None:
+    own = fresh(lake, "built", {**EXAMPLE, day(2): [("x", "1", "1", "1"), *EXAMPLE[day(1)] * 20]})
+    for number in range(3):
+        days = {key: rows for key, rows in own_days(own).items() if key <= day(number)}
+        run = own.build()
+        assert run.success, run.said
+        assert versions(own) == expected(days)
+        columns = "landed_on, new_count, modified_count, removed_count, returned_count, unchanged_count"
+        assert own.rows(
+            f"select {columns}, quarantined_count from mart.purchase_changes order by landed_on"
+        ) == reference.changes(days)
+    assert own.rows("select landed_on, PurchaseID, path, reasons[0] from quarantine.purchases") == [
+        (day(2), "x", "purchases/2023/07/23/purchases.csv", "purchase_id_malformed")
+    ]
+    assert own.rows(
+        "select path, status, rows_landed, rows_valid, rows_quarantined from ops.landed_files order by 1"
+    ) == [
+        ("purchases/2023/07/21/purchases.csv", "loaded", 3, 3, 0),
+        ("purchases/2023/07/22/purchases.csv", "loaded", 4, 4, 0),
+        ("purchases/2023/07/23/purchases.csv", "loaded", 81, 80, 1),
+    ]
+
+
+def own_days(lake: Lake) -> reference.Days:
+    """Read back what has landed, one plain file a day."""
+    days = {}
+    for path in (lake.landing / "purchases").rglob("purchases.csv"):
+        year, month, number = path.parent.parts[-3:]
+        days[date(int(year), int(month), int(number))] = [
+            tuple(line.split(",")) for line in path.read_text().splitlines()[1:]
+        ]
+    return days
+
+
+# --- gates ------------------------------------------------------------------------------------------------------------
+
+TEN = some_rows(10)
+GATES: dict[str, tuple] = {
+    "empty": (HEADER, {"allow_empty_snapshot": True}, "The snapshot of DAY is empty, and would end all 10"),
+    "zero bytes": ("", {"allow_empty_snapshot": True}, "The snapshot of DAY is empty, and would end all 10"),
+    "removed": (csv(TEN[:4]), {"max_removed_share": 0.6}, "lacks 6 of the 10 current purchases, more than"),
+    "quarantined": (
+        csv([*TEN, ("1", "1", "1000001", "2023-01-01")]),
+        {"max_quarantined_share": 0.1},
+        "Of the 11 rows of DAY 1 are to be quarantined, more than max_quarantined_share (0.05) allows",
+    ),
+}
+FAULTS: dict[str, tuple] = {
+    "missing": ("PurchaseID,product,user\n1,1,1\n", "purchases.csv cannot be taken: the column date is missing"),
+    "doubled": (HEADER.replace("user", "user,user"), "purchases.csv cannot be taken: the column user is there more"),
+    "latin": (HEADER.encode() + b"\xe9\n", "purchases.csv cannot be taken: it holds bytes that are no UTF-8"),
+}
+
+
+@pytest.fixture(scope="module")
+def gated(lake: Lake) -> Lake:
+    """Take a first day of ten purchases."""
+    own = fresh(lake, "gated", {day(0): TEN})
+    assert snapshot(own).success
+    return own
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_gate_refuses_a_day_until_a_variable_lets_it_in(gated: Lake, name: str) -> None:
+    content, variables, sentence = GATES[name]
+    before = versions(gated)
+    landed_on = max(own_days(gated)) + timedelta(days=1)
+    gated.land(f"{landed_on:%Y/%m/%d}/purchases.csv", content, source="purchases")
+    run = snapshot(gated)
+    assert not run.success
+    said = run.sentence(f"{landed_on}")
+    assert sentence in said.replace(f"{landed_on}", "DAY")
+    assert f"--vars '{{{next(iter(variables))}: " in said
+    assert versions(gated) == before
+    assert snapshot(gated, **variables).success
+    assert versions(gated) == expected(own_days(gated))
+    land(gated, {landed_on + timedelta(days=1): TEN})
+    assert snapshot(gated).success
+    assert versions(gated) == expected(own_days(gated))
+
+
+def test_a_day_once_let_in_stays_in_and_only_with_its_content(gated: Lake) -> None:
+    for command in ((history.replay, day(1)), (history.rebuild,), (history.replay, day(0))):
+        run = gated.strata(*command)
+        assert run.success, run.said
+        assert versions(gated) == expected(own_days(gated))
+    before = versions(gated)
+    removed = sorted(own_days(gated))[1 + 2 * list(GATES).index("removed")]
+    kept = gated.landing / f"purchases/{removed:%Y/%m/%d}/purchases.csv"
+    content = kept.read_text()
+    kept.write_text(csv(TEN[:3]))
+    for command in ((history.replay, removed), (history.rebuild,)):
+        run = gated.strata(*command)
+        assert not run.success
+        assert "lacks 7 of the 10 current purchases, more than max_removed_share (0.5)" in run.sentence(f"{removed}")
+        assert versions(gated) == before
+    kept.write_text(content)
+    assert snapshot(gated).sentence("Nothing new")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("held", [True, False])
+def test_a_delivery_that_cannot_be_taken_leaves_history_and_raw(gated: Lake, name: str, held: bool) -> None:
+    content, sentence = FAULTS[name]
+    before, raw = versions(gated), gated.rows("select count(*) from raw.purchases")
+    landed_on = max(own_days(gated)) + timedelta(days=0 if held else 1)
+    path = gated.landing / f"purchases/{landed_on:%Y/%m/%d}/purchases.csv"
+    kept = path.read_bytes() if held else b""
+    gated.land(f"{landed_on:%Y/%m/%d}/purchases.csv", content, source="purchases")
+    runs = [snapshot(gated)]
+    if name == "missing":
+        runs += [gated.strata(history.replay, day(0)), gated.strata(history.rebuild), gated.strata(history.catch_up)]
+    for run in runs:
+        assert not run.success
+        assert sentence in run.sentence(f"The snapshot of {landed_on} is refused")
+    assert versions(gated) == before
+    assert gated.rows("select count(*) from raw.purchases") == raw
+    path.write_bytes(kept) if held else path.unlink()
+
+
+@pytest.mark.parametrize("name", ["stray.csv", "2023/02/30/a.csv"])
+def test_a_file_outside_of_any_day_is_refused(gated: Lake, name: str) -> None:
+    path = gated.land(name, csv(TEN), source="purchases")
+    run = snapshot(gated)
+    assert not run.success
+    assert f"purchases/{name} cannot be taken: it lies in no folder of a day" in run.sentence("refused")
+    path.unlink()
+
+
+def test_empty_full_refresh_and_days_that_are_named(gated: Lake) -> None:
+    before = versions(gated)
+    run = gated.dbt("snapshot", "--empty")
+    assert not run.success
+    assert run.sentence("With --empty a snapshot would find nothing delivered")
+    run = gated.build("--full-refresh", "--select", "purchases", "--exclude-resource-type", "test")
+    assert run.success, run.said
+    assert run.sentence("--full-refresh leaves the history")
+    run = snapshot(gated, snapshot_date="2024-08-01")
+    assert not run.success
+    assert run.sentence("No snapshot of 2024-08-01 has landed in")
+    land(gated, {date(2023, 8, 24): TEN, date(2023, 8, 25): TEN})
+    run = snapshot(gated, snapshot_date="2023-08-25")
+    assert not run.success
+    assert run.sentence("The snapshot of 2023-08-24 is older than that of 2023-08-25 and not in the history yet")
+    assert versions(gated) == before
+    assert snapshot(gated, snapshot_date="2023-07-22").sentence("nothing to do, 2 days left")
+    assert snapshot(gated, snapshot_date="2023-08-24").sentence("2023-08-24: 0 versions opened, 0 closed; 1 day left")
+    assert snapshot(gated).sentence("2023-08-25: 0 versions opened, 0 closed; 0 days left")
+
+
+def test_a_refused_day_that_has_gone_is_left_out(lake: Lake) -> None:
+    own = fresh(lake, "left", {day(0): TEN, day(1): TEN[:1], day(2): [*TEN, *some_rows(1, first=20)]})
+    assert snapshot(own).success
+    assert not snapshot(own).success
+    (own.landing / "purchases/2023/07/22/purchases.csv").unlink()
+    run = own.strata(history.catch_up)
+    assert run.success, run.said
+    assert run.sentence("The snapshot of 2023-07-22, whose folder has gone, is left out.")
+    days = {day(0): TEN, day(2): [*TEN, *some_rows(1, first=20)]}
+    assert versions(own) == expected(days)
+    assert snapshot(own).sentence("Nothing new")
+    assert own.strata(history.rebuild).success
+    assert versions(own) == expected(days)
+
+
+# --- late days, days again, kills -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def played(lake: Lake) -> tuple[Lake, reference.Days]:
+    """Catch up with six days, of which the third has not landed yet."""
+    days = random_days(2, 6, 300)
+    own = fresh(lake, "played", days)
+    late = sorted(days)[2]
+    (own.landing / f"purchases/{late:%Y/%m/%d}/purchases.csv").unlink()
+    assert own.strata(history.catch_up, **ANY).success
+    return own, days
+
+
+def test_a_late_day_is_refused_and_replayed(played) -> None:
+    own, days = played
+    late = sorted(days)[2]
+    without = {key: rows for key, rows in days.items() if key != late}
+    assert versions(own) == expected(without)
+    land(own, {late: days[late]})
+    for run in (snapshot(own), own.strata(history.catch_up), own.strata(history.replay, late + timedelta(days=1))):
+        assert not run.success
+        assert f"'strata replay --from {late}'" in run.sentence(f"The snapshot of {late} landed late")
+        assert versions(own) == expected(without)
+    refused = own.strata(history.replay, late, max_quarantined_share=0.001)
+    assert not refused.success
+    assert refused.sentence("The replay is undone, and the history is as it was before it.")
+    assert versions(own) == expected(without)
+    run = own.strata(history.replay, late, **ANY)
+    assert run.success, run.said
+    assert versions(own) == expected(days)
+
+
+def test_a_day_again_with_other_content_is_refused_and_replayed(played) -> None:
+    own, days = played
+    again = sorted(days)[3]
+    days[again] = [*days[again][: len(days[again]) // 2], *some_rows(5, first=9000)]
+    land(own, {again: days[again]})
+    before = versions(own)
+    run = snapshot(own, snapshot_date=str(sorted(days)[5]))
+    assert not run.success
+    assert f"'strata replay --from {again}'" in run.sentence(f"The snapshot of {again} was delivered again with other")
+    build = own.build("--select", "+purchases", "purchase_changes")
+    assert not build.success
+    assert build.nodes["purchases"] == "error"
+    assert versions(own) == before
+    assert own.strata(history.replay, again, **ANY).success
+    assert versions(own) == expected(days)
+
+
+def properties(lake: Lake) -> dict[str, str]:
+    return dict(lake.rows("show tblproperties stage.purchases"))
+
+
+def set_property(lake: Lake, name: str, value: str) -> None:
+    lake.rows(f"alter table stage.purchases set tblproperties ('{name}' = '{value}')")
+
+
+def test_what_a_kill_leaves_is_taken_back_and_played_again(played) -> None:
+    own, days = played
+    ordered = sorted(days)
+    # Killed between the MERGE of the last day and the note that it was taken; and the day comes again, changed.
+    set_property(own, "strata.through", f"{ordered[-2]}")
+    assert snapshot(own, **ANY).sentence(f"{ordered[-1]}: ")
+    assert versions(own) == expected(days)
+    set_property(own, "strata.through", f"{ordered[-2]}")
+    days[ordered[-1]] = days[ordered[-1]][5:]
+    land(own, {ordered[-1]: days[ordered[-1]]})
+    assert snapshot(own, **ANY).success
+    assert versions(own) == expected(days)
+    # Killed in a replay, between the rewind and the first day, with one day played already.
+    before = max(row[0] for row in own.rows("describe history stage.purchases"))
+    set_property(own, "strata.replay", str(before))
+    set_property(own, "strata.through", f"{ordered[1]}")
+    assert snapshot(own).sentence("3 days left")
+    assert own.strata(history.catch_up).success
+    assert versions(own) == expected(days)
+    assert properties(own)["strata.replay"] == ""
+    # Killed between raw and the note of the delivery: it is loaded again.
+    own.rows(f"delete from ops.purchase_deliveries where landed_on = date'{ordered[-1]}'")
+    assert snapshot(own).sentence("Nothing new")
+    assert versions(own) == expected(days)
+
+
+def test_a_restored_history_goes_on_from_there(played) -> None:
+    own, days = played
+    kept = [row[0] for row in own.rows("describe history stage.purchases") if row[4] == "SET TBLPROPERTIES"]
+    own.rows(f"restore table stage.purchases to version as of {kept[2]}")
+    assert own.strata(history.catch_up).success
+    assert versions(own) == expected(days)
+
+
+def test_a_refused_rebuild_leaves_the_history(played) -> None:
+    own, days = played
+    before = versions(own)
+    days = {**days, max(days) + timedelta(days=1): some_rows(1)}
+    land(own, days)
+    run = own.strata(history.rebuild)
+    assert not run.success
+    assert run.sentence("more than max_removed_share (0.5) allows")
+    assert versions(own) == before
+    run = own.strata(history.rebuild, **ANY)
+    assert run.success, run.said
+    assert versions(own) == expected(days)

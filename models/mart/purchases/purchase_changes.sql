@@ -60,8 +60,8 @@ quarantined_open as (
     inner join versions
         on
             quarantined_purchases.purchase_id = versions.purchase_id
-            and versions.recorded_on < quarantined_purchases.landed_on
-            and coalesce(versions.closed_on > quarantined_purchases.landed_on, true)
+            and quarantined_purchases.landed_on > versions.recorded_on
+            and coalesce(quarantined_purchases.landed_on < versions.closed_on, true)
     group by quarantined_purchases.landed_on
 ),
 

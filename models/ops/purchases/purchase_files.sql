@@ -9,7 +9,7 @@
 with files as (
     select
         landed_on,
-        explode(files) as file
+        inline(files) as (path, content_hash)
     from {{ ref('purchase_deliveries') }}
     where {{ in_scope('landed_on') }}
 ),
@@ -39,7 +39,7 @@ quarantined as (
 
 purchase_files as (
     select
-        files.file.path as path,
+        files.path,
         files.landed_on,
         intake.size,
         intake.modified_at,
@@ -48,9 +48,9 @@ purchase_files as (
         coalesce(loaded.row_count, 0) - coalesce(quarantined.row_count, 0) as rows_valid,
         coalesce(quarantined.row_count, 0) as rows_quarantined
     from files
-    left join intake on files.file.path = intake.path
-    left join loaded on files.file.path = loaded.path
-    left join quarantined on files.file.path = quarantined.path
+    left join intake on files.path = intake.path
+    left join loaded on files.path = loaded.path
+    left join quarantined on files.path = quarantined.path
 )
 
 select * from purchase_files

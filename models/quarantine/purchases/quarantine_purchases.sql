@@ -8,8 +8,6 @@
     )
 }}
 
--- depends_on: {{ ref('purchase_deliveries') }}
-
 with parsed_purchases as (
     select * from {{ ref('parsed_purchases') }}
     where {{ in_scope('landed_on') }}
@@ -24,7 +22,7 @@ quarantine_purchases as (
     select
         parsed_purchases.PurchaseID,
         parsed_purchases.product,
-        parsed_purchases.user,
+        parsed_purchases.`user`,
         parsed_purchases.date,
         parsed_purchases.other_columns,
         parsed_purchases.malformed_line,

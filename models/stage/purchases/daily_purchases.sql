@@ -1,5 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
+-- A day is read when its delivery is known: depends_on: {{ ref('purchase_deliveries') }}
+
 with parsed_purchases as (
     select * from {{ ref('parsed_purchases') }}
 ),

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- depends_on: {{ ref('purchases') }}, {{ ref('purchase_deliveries') }}
+-- depends_on: {{ ref('purchases') }}
 
 with daily_purchases as (
     select * from {{ ref('daily_purchases') }}
@@ -71,7 +71,7 @@ turns as (
 -- What comes after an opening is the next one, or the stretch's end, which may be the opening itself.
 opened as (
     select
-        turns.*,
+        *,
         not ends_stretch and next_opens as is_modified,
         case
             when ends_stretch then number + 1
@@ -87,7 +87,7 @@ versions as (
         opened.*,
         opened.landed_on as recorded_on,
         days.landed_on as closed_on,
-        row_number() over (partition by purchase_id order by opened.number) as version
+        row_number() over (partition by opened.purchase_id order by opened.number) as version
     from opened
     left join days on opened.closed_number = days.number
 ),
