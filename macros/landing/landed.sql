@@ -19,12 +19,12 @@
 
 {#-
   Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns how many
-  files were loaded.
+  files were loaded; `announce` notes the load at the table, for the model that judges or records the files asks for it.
 
   The macro named by `meta.changes` gets the node and returns `to_load`, a list of objects with `file_id`, `columns`
   and `reading`, and `scope` (see scope_predicate), which rows they replace; none where there is nothing to do.
 -#}
-{% macro load_landed(node, relation, sql) %}
+{% macro load_landed(node, relation, sql, announce=true) %}
     {%- set meta = node.config.meta -%}
     {%- set unreadable = env_var('STRATA_UNREADABLE_' ~ meta.source | upper, '') -%}
     {%- if unreadable -%}
@@ -45,8 +45,7 @@
             {%- endcall %}
         {%- endif -%}
     {%- endif -%}
-    {%- if existing is not none and (changes.to_load or built_relation(meta.files) is none) -%}
-        {#- What judges the files asks for it. -#}
+    {%- if announce and existing is not none and (changes.to_load or built_relation(meta.files) is none) -%}
         {% do set_table_properties(relation, {'strata.loaded_by': invocation_id}) %}
     {%- endif -%}
     {%- if not changes.to_load -%}

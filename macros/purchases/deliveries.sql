@@ -162,7 +162,7 @@
         {% do run_query('create or replace view ' ~ intake ~ ' as ' ~ landed_files_of(raw_node.config.meta.source)) %}
         {% do adapter.cache_added(intake.incorporate(type='view')) %}
     {%- endif -%}
-    {% do load_landed(raw_node, raw, landed_purchases(raw)) %}
+    {% do load_landed(raw_node, raw, landed_purchases(raw), announce=false) %}
     {%- set known = built_relation(meta.deliveries) -%}
     {%- set sql = delivery_states(intake, raw, known, raw_node.config.meta.columns) -%}
     {%- if known is none -%}

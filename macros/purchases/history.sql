@@ -127,8 +127,7 @@
         cast(null as date) as valid_from,
         cast(null as date) as valid_to,
         cast(null as date) as recorded_on,
-        cast(null as date) as closed_on,
-        cast(null as string) as version_id
+        cast(null as date) as closed_on
     where false
 {%- endmacro %}
 
@@ -359,7 +358,6 @@
 
         select
             dated.*,
-            {{ strategy.scd_id }} as version_id,
             steps.step,
             if(steps.step = 'close', dated.purchase_id, null) as closed_purchase_id
             {{- other_values(day.other_columns) }}
@@ -371,7 +369,7 @@
     on history.purchase_id = change.closed_purchase_id and history.valid_to is null
     when matched then update set valid_to = change.changed_from, closed_on = change.taken_on
     when not matched and change.step = 'open' then insert (
-        purchase_id, product_id, user_id, purchased_on, year, month, day, version, valid_from, recorded_on, version_id
+        purchase_id, product_id, user_id, purchased_on, year, month, day, version, valid_from, recorded_on
         {%- for name in day.other_columns %}, `{{ column_name(name) }}`{% endfor %}
     )
     values (
@@ -384,8 +382,7 @@
         day(change.purchased_on),
         change.version,
         change.changed_from,
-        change.taken_on,
-        change.version_id
+        change.taken_on
         {%- for name in day.other_columns %}, change.`{{ column_name(name) }}`{% endfor %}
     )
 {%- endmacro %}

@@ -3,8 +3,9 @@
 
   Why not dbt-spark's (checked on dbt-adapters 1.24.5, dbt-spark 1.11.0): it dates versions by the wall clock, takes any
   delivery in any order, ends every row for an empty one, and fails for ever on a corrected one (dbt-core#7138,
-  dbt-adapters#1329, #1401, #1759, #2101); and it evaluates the query three times. From dbt's strategy come the
-  comparison of `check_cols`, null-safe, and the key of a version; macros/purchases/history.sql holds the rest.
+  dbt-adapters#1329, #1401, #1759, #2101); and it evaluates the query three times. From dbt's strategy comes
+  the comparison of `check_cols`, null-safe; macros/purchases/history.sql holds the rest. The key of a version is the
+  purchase and its number, so that dbt's hash of both is not kept: random text was half of what a MERGE writes.
 
   What a run does, by the environment variable STRATA_HISTORY, which the command line `strata` sets:
     (not set): load what has landed and take the oldest pending day, or the one that `snapshot_date` names
@@ -45,12 +46,6 @@
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}
-
-
-{#- The landed day of what a snapshot takes is the time of its versions, not the clock. -#}
-{% macro spark__snapshot_get_time() -%}
-    landed_on
-{%- endmacro %}
 
 
 {#- Take what is pending; see the materialization for the modes. -#}

@@ -1,4 +1,4 @@
-"""The benchmark: dbt build beside a plain PySpark job that does the same aggregation, in one run, as ratios.
+"""The benchmark: what the project does beside the same done plainly, in one run, as ratios.
 
 Absolute times depend on the machine and its load; the ratio of two things measured one after the other says more.
 """
@@ -16,8 +16,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from strata import places, samples
+from strata import bench_purchases, places, samples
 from strata.errors import StrataError
+from strata.history import DbtOptions
 
 PLAIN_JOB = Path(__file__).with_name("plain_job.py")
 EVENTS_A_DAY = 20_000
@@ -57,7 +58,7 @@ def _compare(count: int, folder: Path, table: Table) -> None:
     plain = _plain(landing)
     built = _build(landing, folder / f"lake-{count}")
     table.add_row(
-        f"{count:,} events: dbt build, cold, to plain job, cold",
+        f"{count:,} events: dbt build, plain job, both cold",
         f"{built:.1f} s",
         f"{plain:.1f} s",
         f"{built / plain:.2f}",
@@ -78,12 +79,14 @@ def _add_a_day(days: int, folder: Path) -> float:
     return _build(landing, folder / f"lake-{days}-days")
 
 
-def run(events: list[int], days: bool, into: Path | None, console: Console) -> None:
-    """Measure the cold build against the cold plain job for each number of events, then adding a day; print a table."""
+def run(
+    events: list[int], days: bool, purchases: float, into: Path | None, options: DbtOptions, console: Console
+) -> None:
+    """Measure events and purchases (their counts times a scale, none for 0), and print the table."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if into is None else into.resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        table = Table("what, to what", "this", "that", "ratio", "target")
+        table = Table("this, that", "this", "that", "ratio", "target")
         for count in events:
             with console.status(f"{count:,} events"):
                 _compare(count, folder, table)
@@ -92,4 +95,6 @@ def run(events: list[int], days: bool, into: Path | None, console: Console) -> N
                 few, many = _add_a_day(3, folder), _add_a_day(30, folder)
             what = f"a day of {EVENTS_A_DAY:,} events: added to 30 days, to 3 days"
             table.add_row(what, f"{many:.1f} s", f"{few:.1f} s", f"{many / few:.2f}", "1.2")
+        if purchases:
+            bench_purchases.run(folder, purchases, options, console, table)
         console.print(table)

@@ -141,16 +141,28 @@ def _lake() -> str:
 
 @app.command()
 def bench(
-    events: Annotated[list[int] | None, typer.Option(help="How many events; may be given more than once.")] = None,
+    events: Annotated[
+        list[int] | None, typer.Option(help="How many events, 0 for none; may be given more than once.")
+    ] = None,
     days: Annotated[bool, typer.Option(help="Also measure adding one day to 3 and to 30 days.")] = True,
+    purchases: Annotated[
+        float, typer.Option(min=0, help="Measure purchases at this share of their full counts; not at all for 0.")
+    ] = 1,
     into: Annotated[Path | None, typer.Option(help="Keep the made files and lakes in this folder.")] = None,
     vars: Vars = None,
     target: Target = None,
     profiles_dir: ProfilesDir = None,
 ) -> None:
-    """Measure dbt build beside a plain PySpark job of the same aggregation, and print both times and their ratio."""
+    """Measure what the project does beside the same done plainly, and print both times and their ratio."""
     options = _options(vars, target, profiles_dir)
-    benchmark.run(events or [1_000_000], days=days, into=into, options=options, console=console)
+    benchmark.run(
+        [1_000_000] if events is None else [count for count in events if count],
+        days=days,
+        purchases=purchases,
+        into=into,
+        options=options,
+        console=console,
+    )
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from strata.errors import StrataError
 
 # What macros/spark/snapshot.sql says of each day that it has taken.
 DAY_TAKEN = re.compile(r"^\d{4}-\d{2}-\d{2}: .* (\d+) days? left\.$")
+# dbt's own output goes to its log file alone.
+QUIET = ["--log-level", "none", "--log-level-file", "debug"]
 FOLLOWING = [f"path:models/{layer}/purchases" for layer in ("raw", "ops", "stage", "quarantine", "mart")]
 
 
@@ -89,7 +91,7 @@ def _dbt(command: list[str], options: DbtOptions, console: Console, **environmen
     bar = DayBar(console)
     os.chdir(places.ROOT)
     with _environment(**environment), bar.progress:
-        done = dbtRunner(callbacks=[bar.listen]).invoke([*command, *options.arguments(), "--log-level", "none"])
+        done = dbtRunner(callbacks=[bar.listen]).invoke([*command, *options.arguments(), *QUIET])
     if done.exception is not None:
         raise StrataError(_sentence(str(done.exception)))
     failed = [result for result in done.result.results if result.status in ("error", "fail", "runtime error")]
@@ -108,6 +110,11 @@ def _snapshot(options: DbtOptions, console: Console, **environment: str) -> list
 def _end(refused: list[str]) -> None:
     if refused:
         raise StrataError("\n".join(dict.fromkeys(refused)))
+
+
+def take_next(options: DbtOptions, console: Console) -> None:
+    """Take the oldest pending day, as plain `dbt snapshot` does; raise StrataError when it is refused."""
+    _end(_snapshot(options, console))
 
 
 def catch_up(options: DbtOptions, console: Console) -> None:

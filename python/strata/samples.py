@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 SEED = 20260105
@@ -90,6 +90,39 @@ def write_purchase_sample(landing: Path) -> list[Path]:
         write_csv(path, iter(lines), PURCHASES_HEADER)
         files.append(path)
     return files
+
+
+class PurchaseTable:
+    """A table of purchases as a source has it, that changes a little every day; equal arguments give equal days."""
+
+    def __init__(self, count: int, first_day: date, seed: int = SEED) -> None:
+        self.day = first_day
+        self.next_id = 1_000_000_000 + count
+        self._chance = random.Random(seed)
+        self._rows = [self._row(1_000_000_000 + number) for number in range(count)]
+
+    def _row(self, purchase_id: int) -> str:
+        chance = self._chance
+        return f"{purchase_id},{chance.randint(1, 999)},{chance.randint(1_000_000, 9_999_999)},{self.day}\n"
+
+    def land(self, landing: Path) -> Path:
+        """Write the table as the day's snapshot below a landing folder, and return the file."""
+        path = landing / "purchases" / f"{self.day:%Y/%m/%d}" / "purchases.csv"
+        write_csv(path, iter(self._rows), PURCHASES_HEADER)
+        return path
+
+    def next_day(self, changed: float = 0.01, new: float = 0.001, removed: float = 0.001) -> None:
+        """Go on by a day, with shares of the rows changed, new and removed."""
+        self.day += timedelta(days=1)
+        count = len(self._rows)
+        for place in self._chance.sample(range(count), int(count * changed)):
+            self._rows[place] = self._row(int(self._rows[place][:10]))
+        for place in sorted(self._chance.sample(range(count), int(count * removed)), reverse=True):
+            self._rows[place] = self._rows[-1]
+            self._rows.pop()
+        for _ in range(int(count * new)):
+            self._rows.append(self._row(self.next_id))
+            self.next_id += 1
 
 
 SAMPLES = {"events": write_event_sample, "purchases": write_purchase_sample}

@@ -58,7 +58,7 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.files.maxPartitionBytes": "32m",
-        # A MERGE alone generates some hundred classes; with the default of 100 entries each statement drops the last one's.
+        # A MERGE alone generates some hundred classes: with the default of 100 each statement drops those of the last.
         "spark.sql.codegen.cache.maxEntries": "2000",
     }
     if is_small:

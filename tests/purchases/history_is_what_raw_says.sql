@@ -14,7 +14,6 @@ with versions as (
         valid_to,
         recorded_on,
         closed_on,
-        version_id,
         {{ carried_values() }} as other_values
     from {{ ref('purchases') }}
 ),
@@ -33,7 +32,6 @@ rebuilt as (
         valid_to,
         recorded_on,
         closed_on,
-        version_id,
         {{ carried_values('other_columns') }} as other_values
     from {{ ref('rebuilt_purchases') }}
 ),

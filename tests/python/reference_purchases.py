@@ -1,4 +1,4 @@
-"""The history of purchases in plain Python, from the rules, one day after the other and one purchase after the other."""
+"""The history of purchases in plain Python, from the rules, one day and one purchase after the other."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import astuple, replace
 from datetime import date, timedelta
 
@@ -185,7 +184,8 @@ def test_the_example_is_taken_by_dbt_snapshot_alone_on_an_empty_lake(lake: Lake)
     for known_on, product in (("2023-07-21", 14), ("2023-07-22", 10)):
         shown = own.dbt(
             "show", "--output", "json", "--inline",
-            f"select product_id from {{{{ valid_as_of(recorded_as_of(ref('purchases'), '{known_on}'), '2023-07-22') }}}}"
+            "select product_id from "
+            f"{{{{ valid_as_of(recorded_as_of(ref('purchases'), '{known_on}'), '2023-07-22') }}}}"
             " where purchase_id = 1002313004",
         )  # fmt: skip
         assert shown.success, shown.said

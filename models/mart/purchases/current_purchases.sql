@@ -15,8 +15,7 @@ current_purchases as (
         day,
         version,
         valid_from,
-        recorded_on,
-        version_id
+        recorded_on
     from versions
     where valid_to is null
 )

@@ -149,7 +149,6 @@ rebuilt_purchases as (
         if(is_modified, lead(valid_from) over (partition by purchase_id order by version), closed_on) as valid_to,
         recorded_on,
         closed_on,
-        md5(concat_ws('|', purchase_id, recorded_on)) as version_id,
         other_columns
     from with_valid_from
 )
