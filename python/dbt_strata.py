@@ -54,7 +54,7 @@ class StrataPlugin(dbtPlugin):
         try:
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {})
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
-            stocks = self._list(LOADING.get(command, ()), {"events": variables.events_path})
+            stocks, unreadable = self._list(LOADING.get(command, ()), {"events": variables.events_path})
             if profile.credentials.method == "session":
                 known_bytes = sum(
                     stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
@@ -65,21 +65,27 @@ class StrataPlugin(dbtPlugin):
                 lake.check_folder(places.lake())
             for stock in stocks.values():
                 stock.take()
+            for source in unreadable:
+                landing.keep_intake(source)
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 
     @staticmethod
-    def _list(names: tuple[str, ...], overrides: dict[str, str | None]) -> dict[str, landing.Stock]:
+    def _list(
+        names: tuple[str, ...], overrides: dict[str, str | None]
+    ) -> tuple[dict[str, landing.Stock], list[landing.Source]]:
         """List sources; one that cannot be listed is left to its own models to refuse, so that the others go on."""
-        stocks = {}
+        stocks, unreadable = {}, []
         for name in names:
+            source = landing.SOURCES[name]
             refusal = ""
             try:
-                stocks[name] = landing.Stock(landing.SOURCES[name], overrides.get(name))
+                stocks[name] = landing.Stock(source, overrides.get(name))
             except landing.UnreadableFolder as error:
+                unreadable.append(source)
                 refusal = str(error)
             get_invocation_context().env[f"STRATA_UNREADABLE_{name.upper()}"] = refusal
-        return stocks
+        return stocks, unreadable
 
 
 plugins = [StrataPlugin]

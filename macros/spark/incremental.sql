@@ -11,6 +11,8 @@
     scope_column: the column of the table that the scope is about
     follows: the model whose changes this one takes up, so that a run that skipped it is made good by the next
   The body filters with in_scope(column), which is `true` until a table is there to be replaced in part.
+  With --empty dbt gives a model nothing to read: a table that is there is then left as it is, and one that is made then has
+  no watermark, so that the next run fills it.
   The watermark is the table property `strata.through`, set after the write: a run killed in between does the same
   range once more, which changes nothing. A restore of the table restores its watermark with it.
 -#}
@@ -27,8 +29,10 @@
 
     {{ run_hooks(pre_hooks) }}
 
-    {%- set through = changes_through(meta.get('follows')) -%}
-    {%- if existing is none or should_full_refresh() -%}
+    {%- set through = none if flags.EMPTY else changes_through(meta.get('follows')) -%}
+    {%- if flags.EMPTY and existing is not none -%}
+        {% call noop_statement('main', 'OK left as it is by --empty') -%} {%- endcall %}
+    {%- elif existing is none or should_full_refresh() -%}
         {%- do model.update({'properties': {'strata.through': through} if through is not none else {}}) -%}
         {% call statement('main') -%}
             {{ create_table_as(False, target_relation, compiled_code) }}

@@ -15,9 +15,11 @@
 {% materialization snapshot, adapter='spark' %}
     {%- set meta = config.get('meta') -%}
     {%- set relation = this.incorporate(type='table') -%}
-    {%- if config.get('strategy') != 'check' or config.get('hard_deletes') != 'invalidate' -%}
+    {%- if config.get('strategy') != 'check' or config.get('hard_deletes') != 'invalidate'
+        or config.get('unique_key') is not string or config.get('check_cols') is string -%}
         {% do exceptions.raise_compiler_error(
-            "Snapshot " ~ model.name ~ " must have the strategy 'check' and hard_deletes 'invalidate': this project has no other."
+            "Snapshot " ~ model.name ~ " must have the strategy check, hard_deletes invalidate, one column as unique_key and"
+            ~ " a list of check_cols: this project has no other."
         ) %}
     {%- endif -%}
     {%- if flags.EMPTY -%}

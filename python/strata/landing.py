@@ -339,6 +339,13 @@ def _link(landed: LandedFile, files: Path) -> None:
     link.symlink_to(landed.location)
 
 
+def keep_intake(source: Source) -> None:
+    """Make an empty intake file where there is none, for a source that cannot be listed; what was known stays."""
+    intake = places.intake(source.name)
+    intake.parent.mkdir(parents=True, exist_ok=True)
+    intake.touch()
+
+
 def where(source: Source, override: str | None) -> Path:
     """Return the path that the source's files are taken from; raise StrataError when an override is not there."""
     if override is None:

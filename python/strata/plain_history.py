@@ -15,8 +15,8 @@ def take_day(spark, landing: Path, day: date) -> None:
         f"create table if not exists plain.raw ({COLUMNS}, landed_on date) using delta partitioned by (landed_on)"
     )
     spark.sql(
-        "create table if not exists plain.purchases (purchase_id bigint, product_id int, user_id int, purchased_on date,"
-        " version int, valid_from date, valid_to date, recorded_on date, closed_on date) using delta"
+        "create table if not exists plain.purchases (purchase_id bigint, product_id int, user_id int,"
+        " purchased_on date, version int, valid_from date, valid_to date, recorded_on date, closed_on date) using delta"
     )
     folder = landing / "purchases" / f"{day:%Y/%m/%d}"
     rows = spark.read.csv(str(folder), header=True, schema=COLUMNS)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from dataclasses import astuple, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
 import reference_purchases as reference
 from conftest import Lake, Run
-from strata import history
+from strata import history, landing, places
 
 HEADER = "PurchaseID,product,user,date\n"
 FIRST = date(2023, 7, 21)
@@ -342,6 +350,15 @@ def test_a_delivery_that_cannot_be_taken_leaves_history_and_raw(gated: Lake, nam
     path.write_bytes(kept) if held else path.unlink()
 
 
+def test_a_delivery_of_which_not_every_row_was_read_is_refused(gated: Lake) -> None:
+    gated.rows("update ops.purchase_deliveries set rows_landed = 11 where landed_on = date'2023-07-21'")
+    run = snapshot(gated)
+    assert not run.success
+    assert run.sentence("The snapshot of 2023-07-21 is refused, of 11 rows counted in its files 10 were read")
+    gated.rows("update ops.purchase_deliveries set rows_landed = 10 where landed_on = date'2023-07-21'")
+    assert snapshot(gated).sentence("Nothing new")
+
+
 @pytest.mark.parametrize("name", ["stray.csv", "2023/02/30/a.csv"])
 def test_a_file_outside_of_any_day_is_refused(gated: Lake, name: str) -> None:
     path = gated.land(name, csv(TEN), source="purchases")
@@ -366,6 +383,9 @@ def test_empty_full_refresh_and_days_that_are_named(gated: Lake) -> None:
     run = snapshot(gated, snapshot_date="2023-08-25")
     assert not run.success
     assert run.sentence("The snapshot of 2023-08-24 is older than that of 2023-08-25 and not in the history yet")
+    quarantined = gated.rows("select count(*) from quarantine.purchases")
+    gated.dbt("run", "--empty", "--select", "path:models/*/purchases")
+    assert gated.rows("select count(*) from quarantine.purchases") == quarantined != [(0,)]
     assert versions(gated) == before
     assert snapshot(gated, snapshot_date="2023-07-22").sentence("nothing to do, 2 days left")
     assert snapshot(gated, snapshot_date="2023-08-24").sentence("2023-08-24: 0 versions opened, 0 closed; 1 day left")
@@ -491,3 +511,238 @@ def test_a_refused_rebuild_leaves_the_history(played) -> None:
     run = own.strata(history.rebuild, **ANY)
     assert run.success, run.said
     assert versions(own) == expected(days)
+
+
+# --- columns that come and go -----------------------------------------------------------------------------------------
+
+
+def test_other_columns_are_carried_and_decide_nothing(lake: Lake) -> None:
+    own = fresh(lake, "columns", {day(0): some_rows(4)})
+    assert snapshot(own).success
+    header = "channel,PurchaseID,Sales Channel,product,user,version,date,twice,twice"
+    row = "{channel},{key},{sales},{product},1000001,{version},2023-01-01,a,b"
+
+    def land_rows(number: int, *rows: dict) -> None:
+        lines = [row.format(**values) for values in rows]
+        own.land(f"{day(number):%Y/%m/%d}/purchases.csv", "\n".join([header, *lines]) + "\n", source="purchases")
+
+    first = {"channel": "web", "sales": "shop", "version": "v1"}
+    unchanged = [{**first, "key": f"100000000{n}", "product": 1} for n in range(3)]
+    land_rows(1, *unchanged, {**first, "key": "1000000003", "product": 2})
+    assert snapshot(own).sentence("2023-07-22: 1 version opened, 1 closed; 0 days left.")
+    # A change in another column alone is none.
+    land_rows(2, *unchanged, {**first, "key": "1000000003", "product": 2, "channel": "app"})
+    assert snapshot(own).sentence("2023-07-23: 0 versions opened, 0 closed; 0 days left.")
+    raw = {name: kind for name, kind, *_ in own.rows("describe raw.purchases")}
+    (sales,) = (name for name in raw if name.startswith("sales_channel_"))
+    (version,) = (name for name in raw if name.startswith("version_"))
+    assert len(sales) == len("sales_channel_") + 8
+    assert own.rows(
+        f"select day, channel, {sales}, {version} from raw.purchases where PurchaseID = '1000000003' order by day"
+    ) == [(21, None, None, None), (22, "web", "shop", "v1"), (23, "app", "shop", "v1")]
+    assert own.rows(
+        "select from_json(other_columns, 'map<string,string>')['twice (2)'] from raw.purchases where day = 23 limit 1"
+    ) == [("b",)]
+    # A column that goes leaves nulls, and a warning.
+    rows = some_rows(4, product=2)
+    land(own, {day(3): rows})
+    run = snapshot(own, **ANY)
+    assert run.sentence("2023-07-24 has no column Sales Channel, channel, version, which that of 2023-07-23 had")
+    carried = f"select version, product_id, channel, {sales}, {version} from stage.purchases where purchase_id = "
+    wanted = [(1, 1, None, None, None), (2, 2, "web", "shop", "v1")]
+    assert own.rows(carried + "1000000003 order by version") == wanted
+    assert own.rows(carried + "1000000000 order by version") == [(1, 1, None, None, None), (2, 2, None, None, None)]
+    build = own.build("--select", "+purchases", "rebuilt_purchases+")
+    assert build.success, build.said
+    assert build.nodes["history_is_what_raw_says"] == "pass"
+    assert own.strata(history.rebuild).success
+    assert own.rows(carried + "1000000003 order by version") == wanted
+
+
+# --- beside the events ------------------------------------------------------------------------------------------------
+
+EVENTS = "time,action\n2026-01-01T10:00:00Z,Open\n"
+
+
+def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = fresh(lake, "beside", {day(0): TEN})
+    own.land("a.csv", EVENTS)
+    stray = own.land("stray.csv", HEADER, source="purchases")
+    run = own.build()
+    assert not run.success
+    assert run.nodes["purchases"] == "error"
+    assert own.rows("select event_count from mart.action_totals") == [(1,)]
+    assert own.rows("select status, reason from ops.landed_files where path = 'purchases/stray.csv'") == [
+        ("refused", "it lies in no folder of a day (YYYY/MM/DD)")
+    ]
+    stray.unlink()
+    bad = own.land("b.csv", "time\n1\n")
+    run = own.build()
+    assert not run.success
+    assert run.sentence("The file events/b.csv was refused")
+    assert own.rows("select count(*) from mart.current_purchases") == [(10,)]
+    bad.unlink()
+    land(own, {day(1): TEN[:8]})
+    listed = landing._listed
+
+    def forbidden(source: landing.Source, where) -> Iterator:
+        if source.name == "events":
+            raise landing.UnreadableFolder("The folder /events cannot be read (Permission denied): give the right to.")
+        return listed(source, where)
+
+    monkeypatch.setattr(landing, "_listed", forbidden)
+    run = own.build()
+    assert not run.success
+    assert run.nodes["raw_events"] == "error"
+    assert run.sentence("The folder /events cannot be read")
+    assert own.rows("select count(*) from mart.current_purchases") == [(8,)]
+    monkeypatch.undo()
+    assert own.build().success
+
+
+def test_an_empty_landing_is_no_failure(lake: Lake) -> None:
+    own = fresh(lake, "nothing")
+    run = snapshot(own)
+    assert run.success, run.said
+    assert run.sentence("Nothing has landed: no file of purchases in")
+    assert run.sentence("Nothing new: the history holds every landed day.")
+    for command in (history.catch_up, history.rebuild):
+        run = own.strata(command)
+        assert run.success, run.said
+    run = own.strata(history.replay, day(0))
+    assert run.sentence("No snapshot has landed on 2023-07-21 or later: the last is of no day.")
+
+
+# --- time travel ------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_can_be_read_as_it_was(gated: Lake, capsys: pytest.CaptureFixture) -> None:
+    table = f"{gated.schema('stage')}.purchases"
+    assert gated.dbt("run-operation", "versions", "--args", f"{{table: {table}, limit: 3}}").success
+    printed = capsys.readouterr().out
+    assert "| version |" in printed
+    assert "MERGE" in printed
+    first = min(row[0] for row in gated.rows("describe history stage.purchases") if row[4] == "MERGE")
+    assert gated.dbt("run-operation", "rows_at", "--args", f"{{table: {table}, version: {first}, limit: 99}}").success
+    assert capsys.readouterr().out.count("| 2023-07-21 |") == 10
+    at = str(gated.rows("select current_timestamp()")[0][0])
+    args = f"{{table: {table}, timestamp: '{at}', limit: 5}}"
+    run = gated.dbt("run-operation", "rows_at", "--args", args)
+    assert run.success, run.said
+    for args, sentence in (
+        ("{table: stage.no_such}", "rows_at wants either a version or a timestamp"),
+        ("{table: stage.no_such, version: 1}", "There is no table stage.no_such: name one as in stage.purchases."),
+    ):
+        assert gated.dbt("run-operation", "rows_at", "--args", args).sentence(sentence)
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+def strata(folder: Path, *arguments: str) -> subprocess.Popen:
+    """Start the command line as people do, in a process of its own, without a terminal."""
+    environment = {
+        **os.environ,
+        "STRATA_LAKE": str(folder / "lake"),
+        "STRATA_LANDING": str(folder / "landing"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+    environment.pop("STRATA_SCHEMA_PREFIX", None)
+    command = [str(Path(sys.executable).with_name("strata")), *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
+
+
+def commits(folder: Path) -> int:
+    return len(list((folder / "lake/warehouse/stage.db/purchases/_delta_log").glob("*.json")))
+
+
+def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(tmp_path: Path) -> None:
+    days = random_days(3, 8, 50)
+    land(Lake(tmp_path), days)
+    variables = ("--vars", str(ANY))
+    for command, more in ((("catch-up",), 5), (("replay", "--from", str(sorted(days)[1])), 4), (("catch-up",), 3)):
+        before = commits(tmp_path)
+        process = strata(tmp_path, *command, *variables)
+        while commits(tmp_path) < before + more:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        second = strata(tmp_path, "catch-up")
+        said, error = second.communicate()
+        assert second.returncode == 1, said
+        assert f"Another run holds the lake {tmp_path / 'lake'}: process {process.pid} (strata " in error
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = strata(tmp_path, "catch-up", *variables)
+    said, error = last.communicate()
+    assert last.returncode == 0, error
+    assert "0 days left." in said
+    assert error == ""
+    assert "SQL status" in (tmp_path / "logs" / "dbt.log").read_text()
+    sql = f"select {VERSION} from {{{{ ref('purchases') }}}} order by purchase_id, version"
+    environment = {**os.environ, "STRATA_LAKE": str(tmp_path / "lake"), "DBT_TARGET_PATH": str(tmp_path / "target")}
+    environment.pop("STRATA_SCHEMA_PREFIX", None)
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    shown = subprocess.run(
+        [dbt, "-q", "show", "--output", "json", "--limit", "999", "--inline", sql],
+        cwd=places.ROOT, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    rows = [tuple(row.values()) for row in json.loads(shown.stdout)["show"]]
+    assert [tuple(map(str, row)) for row in rows] == [tuple(map(str, row)) for row in expected(days)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("strategy: check", "strategy: timestamp\n      updated_at: landed_on"),
+        ("hard_deletes: invalidate", "hard_deletes: new_record"),
+        ("unique_key: purchase_id", "unique_key: [purchase_id, user_id]"),
+        ("check_cols: [product_id, user_id, purchased_on]", "check_cols: all"),
+    ],
+)
+def test_a_snapshot_of_another_kind_is_refused(lake: Lake, tmp_path: Path, before: str, after: str) -> None:
+    for name in (
+        "dbt_project.yml",
+        "profiles.yml",
+        "packages.yml",
+        "dbt_packages",
+        "macros",
+        "models",
+        "seeds",
+        "tests",
+    ):
+        (tmp_path / name).symlink_to(places.ROOT / name)
+    text = (places.ROOT / "snapshots/purchases/_purchases__snapshots.yml").read_text()
+    assert before in text
+    changed = tmp_path / "snapshots" / "purchases.yml"
+    changed.parent.mkdir()
+    changed.write_text(text.replace(before, after))
+    run = fresh(lake, "kind").dbt("snapshot", "--project-dir", str(tmp_path))
+    assert not run.success
+    assert run.sentence("Snapshot purchases must have the strategy check, hard_deletes invalidate, one column as")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("catch-up", "--vars", "x"), "--vars is 'x': write it as YAML, such as '{max_removed_share: 0.7}'."),
+        (
+            ("replay", "--from", "2023-01-01", "--vars", "{max_removed_share: 7}"),
+            "max_removed_share is 7; it must be a",
+        ),
+        (("rebuild", "--profiles-dir", "nowhere"), "--profiles-dir names nowhere, which holds no profiles.yml"),
+        (("catch-up", "--target", "nowhere"), "does not have a target named 'nowhere'"),
+        (("sample", "--vars", "{top_windows: none}"), "top_windows is 'none'; it must be a whole number"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    process = strata(tmp_path, *arguments)
+    said, error = process.communicate()
+    assert process.returncode == 1
+    assert said == ""
+    assert sentence in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "lake" / "warehouse").exists()
