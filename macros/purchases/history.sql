@@ -331,16 +331,21 @@
 {%- endmacro %}
 
 
-{#- Close and open versions of a table by what changed_purchases() gave, in one commit. -#}
+{#-
+  Close and open versions of a table by what changed_purchases() gave, in one commit.
+
+  No `with` here, nor wherever a cached query is read: inside of one Spark 4.1 does not find the query in its cache, and
+  evaluates it again.
+-#}
 {% macro merge_changed_purchases(relation, changes, strategy, day) -%}
     merge into {{ relation }} as history
     using (
-        with changes as (
-            select * from {{ changes }}
-            where kind <> 'quarantined'
-        ),
-
-        dated as (
+        select
+            dated.*,
+            steps.step,
+            if(steps.step = 'close', dated.purchase_id, null) as closed_purchase_id
+            {{- other_values(day.other_columns) }}
+        from (
             select
                 *,
                 case
@@ -353,15 +358,9 @@
                     else taken_on
                 end as changed_from,
                 coalesce(current_number, last_number, 0) + 1 as version
-            from changes
-        )
-
-        select
-            dated.*,
-            steps.step,
-            if(steps.step = 'close', dated.purchase_id, null) as closed_purchase_id
-            {{- other_values(day.other_columns) }}
-        from dated
+            from {{ changes }}
+            where kind <> 'quarantined'
+        ) as dated
         inner join values ('removed', 'close'), ('modified', 'close'), ('modified', 'open'), ('opened', 'open')
             as steps (kind, step)
             on dated.kind = steps.kind
@@ -491,19 +490,22 @@
 {#- Of a history in the relation `rebuilt`, by day: how many versions it opens, closes and removes. -#}
 {% macro rebuilt_figures(rebuilt) %}
     {%- set sql -%}
-        with steps as (
-            select recorded_on as landed_on, 1 as opened, 0 as closed, 0 as removed from {{ rebuilt }}
-            union all
-            select
-                closed_on,
-                0,
-                1,
-                if(lead(recorded_on) over (partition by purchase_id order by version) <=> closed_on, 0, 1)
-            from {{ rebuilt }}
-        )
-
         select cast(landed_on as string), sum(opened), sum(closed), sum(removed)
-        from steps
+        from (
+            select inline(array(
+                struct(recorded_on as landed_on, 1 as opened, 0 as closed, 0 as removed),
+                struct(closed_on as landed_on, 0 as opened, 1 as closed, is_removed as removed)
+            ))
+            from (
+                select
+                    recorded_on,
+                    closed_on,
+                    if(
+                        lead(recorded_on) over (partition by purchase_id order by version) <=> closed_on, 0, 1
+                    ) as is_removed
+                from {{ rebuilt }}
+            )
+        )
         where landed_on is not null
         group by landed_on
     {%- endset -%}

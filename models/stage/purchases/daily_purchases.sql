@@ -2,8 +2,17 @@
 
 -- A day is read when its delivery is known: depends_on: {{ ref('purchase_deliveries') }}
 
+-- Spread by purchase once: what is grouped, joined and ordered by purchase, here and by who reads this, is so already.
 with parsed_purchases as (
-    select * from {{ ref('parsed_purchases') }}
+    select /*+ repartition(purchase_id) */
+        landed_on,
+        purchase_id,
+        product_id,
+        user_id,
+        purchased_on,
+        other_columns,
+        is_valid
+    from {{ ref('parsed_purchases') }}
 ),
 
 grouped as (
