@@ -39,7 +39,7 @@
         {%- if existing is none -%}
             {% do create_delta_table(node, relation, sql, {'strata.loaded_by': invocation_id}) %}
         {%- else -%}
-            {% do add_columns(relation, others | map('column_name') | list) %}
+            {% do add_columns(relation, others | map(attribute='column_name') | list) %}
             {% call statement('load_landed') -%}
                 {{ replace_where(relation, changes.scope, meta.get('scope_column'), in_columns_of(relation, sql)) }}
             {%- endcall %}

@@ -69,7 +69,7 @@ class Lake:
         nodes = {}
         table = []
         for node_result in getattr(result.result, "results", []):
-            nodes[getattr(node_result.node, "name", "")] = str(node_result.status)
+            nodes[getattr(getattr(node_result, "node", None), "name", "")] = str(node_result.status)
             if arguments[0] == "show":
                 table = [dict(row) for row in node_result.agate_table.rows]
         return Run(result.success, said, nodes, table)

@@ -369,6 +369,7 @@ def test_a_file_outside_of_any_day_is_refused(gated: Lake, name: str) -> None:
 
 
 def test_empty_full_refresh_and_days_that_are_named(gated: Lake) -> None:
+    assert gated.strata(history.catch_up).success
     before = versions(gated)
     run = gated.dbt("snapshot", "--empty")
     assert not run.success
@@ -383,9 +384,9 @@ def test_empty_full_refresh_and_days_that_are_named(gated: Lake) -> None:
     run = snapshot(gated, snapshot_date="2023-08-25")
     assert not run.success
     assert run.sentence("The snapshot of 2023-08-24 is older than that of 2023-08-25 and not in the history yet")
-    quarantined = gated.rows("select count(*) from quarantine.purchases")
+    files = gated.rows("select count(*) from ops.purchase_files")
     gated.dbt("run", "--empty", "--select", "path:models/*/purchases")
-    assert gated.rows("select count(*) from quarantine.purchases") == quarantined != [(0,)]
+    assert gated.rows("select count(*) from ops.purchase_files") == files != [(0,)]
     assert versions(gated) == before
     assert snapshot(gated, snapshot_date="2023-07-22").sentence("nothing to do, 2 days left")
     assert snapshot(gated, snapshot_date="2023-08-24").sentence("2023-08-24: 0 versions opened, 0 closed; 1 day left")
@@ -616,15 +617,15 @@ def test_an_empty_landing_is_no_failure(lake: Lake) -> None:
 # --- time travel ------------------------------------------------------------------------------------------------------
 
 
-def test_a_table_can_be_read_as_it_was(gated: Lake, capsys: pytest.CaptureFixture) -> None:
+def test_a_table_can_be_read_as_it_was(gated: Lake, capfd: pytest.CaptureFixture) -> None:
     table = f"{gated.schema('stage')}.purchases"
     assert gated.dbt("run-operation", "versions", "--args", f"{{table: {table}, limit: 3}}").success
-    printed = capsys.readouterr().out
+    printed = capfd.readouterr().out
     assert "| version |" in printed
     assert "MERGE" in printed
     first = min(row[0] for row in gated.rows("describe history stage.purchases") if row[4] == "MERGE")
     assert gated.dbt("run-operation", "rows_at", "--args", f"{{table: {table}, version: {first}, limit: 99}}").success
-    assert capsys.readouterr().out.count("| 2023-07-21 |") == 10
+    assert capfd.readouterr().out.count("| 2023-07-21 |") == 10
     at = str(gated.rows("select current_timestamp()")[0][0])
     args = f"{{table: {table}, timestamp: '{at}', limit: 5}}"
     run = gated.dbt("run-operation", "rows_at", "--args", args)
@@ -697,7 +698,10 @@ def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("strategy: check", "strategy: timestamp\n      updated_at: landed_on"),
+        (
+            "strategy: check\n      check_cols: [product_id, user_id, purchased_on]",
+            "strategy: timestamp\n      updated_at: landed_on",
+        ),
         ("hard_deletes: invalidate", "hard_deletes: new_record"),
         ("unique_key: purchase_id", "unique_key: [purchase_id, user_id]"),
         ("check_cols: [product_id, user_id, purchased_on]", "check_cols: all"),
