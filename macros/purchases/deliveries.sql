@@ -10,7 +10,7 @@
 {%- endmacro %}
 
 
-{#- The text of a null array of files, before there are any deliveries. -#}
+{#- What is known of deliveries before there are any. -#}
 {% macro no_deliveries() -%}
     select
         cast(null as date) as landed_on,

@@ -1,0 +1,99 @@
+{#- Refuse, with a sentence; a replay under way is undone first. -#}
+{% macro refuse(relation, state, sentence) %}
+    {%- if state.replay -%}
+        {% do run_query('restore table ' ~ relation ~ ' to version as of ' ~ state.replay) %}
+    {%- endif -%}
+    {% do exceptions.raise_compiler_error(
+        sentence ~ (' The replay is undone, and the history is as it was before it.' if state.replay else '')
+    ) %}
+{% endmacro %}
+
+
+{#-
+  Refuse to guess when a day that the history should hold has landed late, or again with other content, or cannot be
+  read now; and when a file lies where no day is. A replay takes care of its own days, later ones excepted.
+-#}
+{% macro check_held_days(relation, state, days, replay_from) %}
+    {%- for landed in days if not landed.day -%}
+        {% do refuse(relation, {}, 'Purchases are refused, ' ~ landed.fault ~ '; move it to the folder of its day, or take it away.') %}
+    {%- endfor -%}
+    {%- for landed in days if landed.fault and landed.is_listed and (landed.day <= state.through or (replay_from and landed.day >= replay_from)) -%}
+        {% do refuse(relation, {}, 'The snapshot of ' ~ landed.day ~ ' is refused, ' ~ landed.fault
+            ~ '; put back what was there, mend it, or take its folder away.') %}
+    {%- endfor -%}
+    {%- for landed in days if landed.day <= state.through -%}
+        {%- set is_held = holds(state, landed.day) -%}
+        {%- set is_changed = is_held and landed.content is not none and state.days[landed.day][0] != landed.content -%}
+        {%- if (is_changed or (not is_held and landed.is_listed)) and not (replay_from and landed.day >= replay_from) -%}
+            {% do refuse(relation, {},
+                'The snapshot of ' ~ landed.day ~ (' was delivered again with other content' if is_held else ' landed late')
+                ~ ', and the history goes on to ' ~ state.through ~ ": play it again from there with 'strata replay --from "
+                ~ landed.day ~ "'."
+            ) %}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#-
+  The gates of a day: a sentence when it may not be taken, else none. `figures` has current_count, removed_count,
+  quarantined_row_count and row_count. What was once taken with the same content and the same fault stays in.
+-#}
+{% macro gate(day, figures, known) %}
+    {%- set may_removed = var('max_removed_share') | float -%}
+    {%- set may_quarantined = var('max_quarantined_share') | float -%}
+    {%- set removed_share = share(figures.removed_count, figures.current_count) -%}
+    {%- set quarantined_share = share(figures.quarantined_row_count, figures.row_count) -%}
+    {%- set was_let_in = known is not none and known[0] == day.content -%}
+    {%- if figures.row_count == 0 -%}
+        {%- if not var('allow_empty_snapshot') and not was_let_in -%}
+            {{ return(
+                'The snapshot of ' ~ day.day ~ ' is empty, and would end all ' ~ figures.current_count
+                ~ " current purchases: deliver it again, or take it as it is with --vars '{allow_empty_snapshot: true}'."
+            ) }}
+        {%- endif -%}
+    {%- elif quarantined_share > may_quarantined and not (was_let_in and known[2] > may_quarantined) -%}
+        {{ return(
+            'Of the ' ~ figures.row_count ~ ' rows of ' ~ day.day ~ ' ' ~ figures.quarantined_row_count
+            ~ ' are to be quarantined, more than max_quarantined_share (' ~ var('max_quarantined_share')
+            ~ ") allows: deliver it again, or take it as it is with --vars '{max_quarantined_share: 1}'."
+        ) }}
+    {%- elif removed_share > may_removed and not (was_let_in and known[1] > may_removed) -%}
+        {{ return(
+            'The snapshot of ' ~ day.day ~ ' lacks ' ~ figures.removed_count ~ ' of the ' ~ figures.current_count
+            ~ ' current purchases, more than max_removed_share (' ~ var('max_removed_share')
+            ~ ") allows: deliver it again, or take it as it is with --vars '{max_removed_share: 1}'."
+        ) }}
+    {%- endif -%}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{% macro share(part, whole) %}
+    {{ return(part / whole if whole else 0) }}
+{% endmacro %}
+
+
+{#- What the history keeps of a day that it takes (see history_state); the largest shares of the same content stay. -#}
+{% macro taken(day, figures, known) %}
+    {%- set before = known if known is not none and known[0] == day.content else [day.content, 0, 0] -%}
+    {{ return([
+        day.content,
+        [before[1], share(figures.removed_count, figures.current_count)] | max,
+        [before[2], share(figures.quarantined_row_count, figures.row_count)] | max,
+    ]) }}
+{% endmacro %}
+
+
+{#- Warn when a day lacks a column beside the source's own that the day taken before it had. -#}
+{% macro warn_of_columns_gone(days, day, state) %}
+    {%- for before in days if before.day == state.through and day.row_count -%}
+        {%- set gone = before.other_columns | reject('in', day.other_columns) | list -%}
+        {%- if gone -%}
+            {% do exceptions.warn(
+                'The snapshot of ' ~ day.day ~ ' has no column ' ~ gone | join(', ') ~ ', which that of ' ~ before.day
+                ~ ' had: it is null in the versions opened from now on.'
+            ) %}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}

@@ -1,0 +1,104 @@
+{#-
+  Put the history that the model `meta.rebuilt` derives from raw in the place of what is there, in one commit, when the
+  gates let every day of it in; else refuse, with everything as it was.
+-#}
+{% macro rebuild_history(relation, state, meta) %}
+    {%- set days = landed_days(meta) -%}
+    {% do check_held_days(relation, {'through': '', 'days': {}}, days, '0001-01-01') %}
+    {%- set rebuilt_days = [] -%}
+    {%- for landed in days if landed.content is not none and (landed.is_listed or holds(state, landed.day)) -%}
+        {% do rebuilt_days.append(landed) %}
+    {%- endfor -%}
+    {%- set rebuilt = 'rebuilt_purchases__' ~ relation.schema -%}
+    {% do run_query('drop view if exists ' ~ rebuilt) %}
+    {% call statement('rebuild') -%}
+        cache table {{ rebuilt }} as select * from {{ place_of(meta.rebuilt) }}
+    {%- endcall %}
+    {%- set new_days = {} -%}
+    {%- set figures_by_day = rebuilt_figures(rebuilt) -%}
+    {%- set quarantined = quarantined_row_counts(rebuilt_days, state) -%}
+    {%- set current = namespace(count=0) -%}
+    {%- set names = [] -%}
+    {%- for day in rebuilt_days -%}
+        {%- set counts = figures_by_day.get(day.day, {'opened': 0, 'closed': 0, 'removed': 0}) -%}
+        {%- set figures = {
+            'removed_count': counts.removed, 'current_count': current.count, 'row_count': day.row_count,
+            'quarantined_row_count': quarantined.get(day.day, 0),
+        } -%}
+        {%- set known = state.days.get(day.day) -%}
+        {%- set refusal = gate(day, figures, known) -%}
+        {%- if refusal is not none -%}
+            {% do run_query('drop view if exists ' ~ rebuilt) %}
+            {% do refuse(relation, {}, refusal) %}
+        {%- endif -%}
+        {% do new_days.update({day.day: taken(day, figures, known)}) %}
+        {%- set current.count = current.count + counts.opened - counts.closed -%}
+        {%- for name in day.other_columns if name not in names -%}
+            {% do names.append(name) %}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set sql -%}
+        select * except (other_columns) {{- other_values(names) }} from {{ rebuilt }}
+    {%- endset -%}
+    {% do create_delta_table(
+        model, relation, sql,
+        history_properties({
+            'through': rebuilt_days[-1].day if rebuilt_days else '', 'days': new_days, 'replay': '',
+        }),
+        replace=true
+    ) %}
+    {% do run_query('drop view if exists ' ~ rebuilt) %}
+    {{ log('The history of ' ~ rebuilt_days | length ~ ' days is rebuilt: ' ~ current.count ~ ' current purchases.', info=True) }}
+{% endmacro %}
+
+
+{#- Of a history in the relation `rebuilt`, by day: how many versions it opens, closes and removes. -#}
+{% macro rebuilt_figures(rebuilt) %}
+    {%- set sql -%}
+        select cast(landed_on as string), sum(opened), sum(closed), sum(removed)
+        from (
+            select inline(array(
+                struct(recorded_on as landed_on, 1 as opened, 0 as closed, 0 as removed),
+                struct(closed_on as landed_on, 0 as opened, 1 as closed, is_removed as removed)
+            ))
+            from (
+                select
+                    recorded_on,
+                    closed_on,
+                    if(
+                        lead(recorded_on) over (partition by purchase_id order by version) <=> closed_on, 0, 1
+                    ) as is_removed
+                from {{ rebuilt }}
+            )
+        )
+        where landed_on is not null
+        group by landed_on
+    {%- endset -%}
+    {%- set figures = {} -%}
+    {%- for row in run_query(sql) -%}
+        {% do figures.update({row[0]: {'opened': row[1] | int, 'closed': row[2] | int, 'removed': row[3] | int}}) %}
+    {%- endfor -%}
+    {{ return(figures) }}
+{% endmacro %}
+
+
+{#- By day, how many rows of it are quarantined, for those days that the history did not take with the same content. -#}
+{% macro quarantined_row_counts(days, state) %}
+    {%- set new_days = [] -%}
+    {%- for day in days if state.days.get(day.day, [none])[0] != day.content -%}
+        {% do new_days.append(day.day) %}
+    {%- endfor -%}
+    {%- set counts = {} -%}
+    {%- if new_days -%}
+        {%- set sql -%}
+            select cast(landed_on as string), sum(row_count)
+            from ({{ model.compiled_code }})
+            where is_quarantined and ({{ scope_predicate({'days': new_days}, 'landed_on') }})
+            group by landed_on
+        {%- endset -%}
+        {%- for row in run_query(sql) -%}
+            {% do counts.update({row[0]: row[1] | int}) %}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(counts) }}
+{% endmacro %}

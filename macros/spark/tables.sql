@@ -1,0 +1,115 @@
+{#-
+  Make the Delta table of a node from a query, in one commit, with the node's configured and the given properties;
+  whatever node runs at the moment. With `replace` it takes the place of the one that is there, history included.
+-#}
+{% macro create_delta_table(node, relation, sql, properties={}, replace=false) %}
+    {%- set all_properties = dict(node.config.get('tblproperties') or {}) -%}
+    {% do all_properties.update(properties) %}
+    {% do adapter.create_schema(relation) %}
+    {% call statement('create_delta_table') -%}
+        create {{ 'or replace ' if replace }}table {{ relation }}
+        using delta
+        {%- if node.config.get('partition_by') %}
+        partitioned by ({{ node.config.partition_by | join(', ') }})
+        {%- endif %}
+        {%- if all_properties %}
+        tblproperties ({{ properties_list(all_properties) }})
+        {%- endif %}
+        as
+        {{ sql }}
+    {%- endcall %}
+    {% do adapter.cache_added(relation.incorporate(type='table')) %}
+{% endmacro %}
+
+
+{#-
+  dbt-spark's clause, with the properties that a materialization knows only when it runs (`model.properties`), so that a
+  table is made in one commit (dbt-spark 1.11.0 knows only those of the model's configuration).
+-#}
+{% macro spark__tblproperties_clause() -%}
+    {%- set properties = dict(config.get('tblproperties') or {}) -%}
+    {%- do properties.update(model.get('properties', {})) -%}
+    {%- if properties %}
+    tblproperties ({{ properties_list(properties) }})
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Set table properties (a dict of texts), in a commit of its own. -#}
+{% macro set_table_properties(relation, properties) %}
+    {% do run_query('alter table ' ~ relation ~ ' set tblproperties (' ~ properties_list(properties) ~ ')') %}
+{% endmacro %}
+
+
+{% macro properties_list(properties) -%}
+    {%- for name, value in properties.items() -%}
+        {{ text_literal(name) }} = {{ text_literal(value | string) }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{#- The properties of a table, a dict of texts. -#}
+{% macro table_properties(relation) %}
+    {%- set properties = {} -%}
+    {%- for row in run_query('show tblproperties ' ~ relation) -%}
+        {% do properties.update({row[0]: row[1]}) %}
+    {%- endfor -%}
+    {{ return(properties) }}
+{% endmacro %}
+
+
+{#- The value of a table property as text, or none. -#}
+{% macro table_property(relation, name) %}
+    {{ return(table_properties(relation).get(name)) }}
+{% endmacro %}
+
+
+{#- Add text columns that a table does not have yet. -#}
+{% macro add_columns(relation, names) %}
+    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- set missing = names | reject('in', there) | list -%}
+    {%- if missing -%}
+        {% do run_query('alter table ' ~ relation ~ ' add columns (`' ~ missing | join('` string, `') ~ '` string)') %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- A query with its columns in the order of a table's, for an insert goes by position; null is what it lacks. -#}
+{% macro in_columns_of(relation, sql) -%}
+    {%- set given = get_columns_in_query(sql) -%}
+    select
+        {%- for column in adapter.get_columns_in_relation(relation) %}
+        {{ '`' ~ column.name ~ '`' if column.name in given else 'cast(null as ' ~ column.dtype ~ ') as `' ~ column.name ~ '`' }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        {{ sql }}
+    )
+{%- endmacro %}
+
+
+{#- A text as a Spark literal: Spark reads backslashes in literals as escapes. -#}
+{% macro text_literal(value) -%}
+    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}'
+{%- endmacro %}
+
+
+{#- The node of a model or snapshot, by its name. -#}
+{% macro built_node(name) %}
+    {%- for node in graph.nodes.values() if node.name == name and node.resource_type in ('model', 'snapshot') -%}
+        {{ return(node) }}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- The place of a node's table in the lake, by its name, whether it is there or not. Makes no edge in dbt's graph. -#}
+{% macro place_of(name) %}
+    {%- set node = built_node(name) -%}
+    {{ return(api.Relation.create(schema=node.schema, identifier=node.alias, type='table')) }}
+{% endmacro %}
+
+
+{#- The same, none when it has not been built. -#}
+{% macro built_relation(name) %}
+    {{ return(load_relation(place_of(name))) }}
+{% endmacro %}
