@@ -38,24 +38,28 @@
     {% do rewind_leftovers(relation, state) %}
     {%- set strategy = strategy_dispatch('check')(model, 'current_version', 'delivered', config, true) -%}
     {%- set current = namespace(count=run_query('select count(*) from ' ~ relation ~ ' where valid_to is null')[0][0] | int) -%}
-    {%- for day in (pending if mode else pending[:1]) -%}
-        {%- if day.fault -%}
-            {% do refuse(relation, state, 'The snapshot of ' ~ day.day ~ ' is refused, ' ~ day.fault
-                ~ '; mend it, or take its folder away.') %}
-        {%- endif -%}
-        {% do warn_of_columns_gone(days, day, state) %}
-        {%- set counts = take_day(relation, state, day, current.count, strategy, sql) -%}
-        {%- set left = pending | length - loop.index -%}
-        {%- if left == 0 -%}
-            {% do state.update({'replay': ''}) %}
-        {%- endif -%}
-        {%- if counts is not none or left == 0 -%}
-            {% do set_history_state(relation, state) %}
-        {%- endif -%}
-        {%- if counts is not none -%}
-            {%- set current.count = current.count + counts.opened_count - counts.closed_count -%}
-            {{ log(day.day ~ ': ' ~ counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
-                ~ ' closed; ' ~ counted(left, 'day') ~ ' left.', info=True) }}
+    {%- set taken_days = [] -%}
+    {%- for day in pending -%}
+        {%- if mode or not taken_days -%}
+            {%- if day.fault -%}
+                {% do refuse(relation, state, 'The snapshot of ' ~ day.day ~ ' is refused, ' ~ day.fault
+                    ~ '; mend it, or take its folder away.') %}
+            {%- endif -%}
+            {% do warn_of_columns_gone(days, day, state) %}
+            {%- set counts = take_day(relation, state, day, current.count, strategy, sql) -%}
+            {%- set left = pending | length - loop.index -%}
+            {%- if left == 0 -%}
+                {% do state.update({'replay': ''}) %}
+            {%- endif -%}
+            {%- if counts is not none or left == 0 -%}
+                {% do set_history_state(relation, state) %}
+            {%- endif -%}
+            {%- if counts is not none -%}
+                {% do taken_days.append(day.day) %}
+                {%- set current.count = current.count + counts.opened_count - counts.closed_count -%}
+                {{ log(day.day ~ ': ' ~ counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
+                    ~ ' closed; ' ~ counted(left, 'day') ~ ' left.', info=True) }}
+            {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
 {% endmacro %}
@@ -68,9 +72,8 @@
 
 
 {#-
-  Take one landed day into the history: `sql` gives the purchases of every landed day, `current_count` says how many are current
-  before it, `strategy` is dbt's check strategy.
-  Returns the counts opened_count and closed_count, or none where a refused day whose folder has gone is left out.
+  Take one landed day into the history: `sql` gives the purchases of every landed day, `current_count` says how many are
+  current before it, `strategy` is dbt's check strategy. Returns the counts opened_count and closed_count, or none where a refused day whose folder has gone is left out.
 -#}
 {% macro take_day(relation, state, day, current_count, strategy, sql) %}
     {%- set changes = 'purchase_changes__' ~ relation.schema -%}

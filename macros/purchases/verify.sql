@@ -2,7 +2,7 @@
 {% macro is_history_verified() -%}
     {%- if var('verify_history') is not none -%}
         {{ var('verify_history') | lower }}
-    {%- elif not execute -%}
+    {%- elif not execute or built_relation('purchase_deliveries') is none -%}
         true
     {%- else -%}
         {{ run_query(
@@ -14,7 +14,7 @@
 
 {#- The names, as landed, of the source's other columns that the history carries. -#}
 {% macro carried_names() %}
-    {%- if not execute -%}
+    {%- if not execute or built_relation('purchases') is none or built_relation('purchase_deliveries') is none -%}
         {{ return([]) }}
     {%- endif -%}
     {%- set rows = run_query(

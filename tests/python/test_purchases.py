@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import os
 import random
@@ -14,6 +16,7 @@ from dataclasses import astuple, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import agate
 import pytest
 
 import reference_purchases as reference
@@ -110,9 +113,9 @@ def random_days(seed: int, day_count: int, purchase_count: int) -> reference.Day
 
 @pytest.fixture(scope="module")
 def lived(lake: Lake) -> tuple[Lake, reference.Days]:
-    """Catch up with twelve days of two thousand purchases, of which one is landed empty."""
+    """Catch up with ten days of two thousand purchases, of which one is landed empty."""
     own = replace(lake, prefix="lived", landing_name="lived landing")
-    days = random_days(1, 12, 2000)
+    days = random_days(1, 10, 2000)
     days[sorted(days)[7]] = []
     land(own, days)
     run = own.strata(history.catch_up, **ANY)
@@ -136,7 +139,7 @@ def test_day_by_day_gives_what_the_rules_say(lived) -> None:
 def test_a_replay_gives_the_same_rows(lived) -> None:
     own, days = lived
     before = versions(own)
-    run = own.strata(history.replay, sorted(days)[4])
+    run = own.strata(history.replay, sorted(days)[6])
     assert run.success, run.said
     assert versions(own) == before == expected(days)
 
@@ -312,7 +315,7 @@ def test_a_gate_refuses_a_day_until_a_variable_lets_it_in(gated: Lake, name: str
 
 
 def test_a_day_once_let_in_stays_in_and_only_with_its_content(gated: Lake) -> None:
-    for command in ((history.replay, day(1)), (history.rebuild,), (history.replay, day(0))):
+    for command in ((history.replay, day(1)), (history.rebuild,)):
         run = gated.strata(*command)
         assert run.success, run.said
         assert versions(gated) == expected(own_days(gated))
@@ -398,7 +401,7 @@ def test_a_refused_day_that_has_gone_is_left_out(lake: Lake) -> None:
     assert snapshot(own).success
     assert not snapshot(own).success
     (own.landing / "purchases/2023/07/22/purchases.csv").unlink()
-    run = own.strata(history.catch_up)
+    run = snapshot(own)
     assert run.success, run.said
     assert run.sentence("The snapshot of 2023-07-22, whose folder has gone, is left out.")
     days = {day(0): TEN, day(2): [*TEN, *some_rows(1, first=20)]}
@@ -603,6 +606,8 @@ def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch
 
 def test_an_empty_landing_is_no_failure(lake: Lake) -> None:
     own = fresh(lake, "nothing")
+    compiled = own.dbt("compile")
+    assert compiled.success, compiled.said
     run = snapshot(own)
     assert run.success, run.said
     assert run.sentence("Nothing has landed: no file of purchases in")
@@ -617,16 +622,18 @@ def test_an_empty_landing_is_no_failure(lake: Lake) -> None:
 # --- time travel ------------------------------------------------------------------------------------------------------
 
 
-def test_a_table_can_be_read_as_it_was(gated: Lake, capfd: pytest.CaptureFixture) -> None:
+def test_a_table_can_be_read_as_it_was(gated: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr(agate.Table, "print_table", functools.partialmethod(agate.Table.print_table, output=printed))
     table = f"{gated.schema('stage')}.purchases"
     assert gated.dbt("run-operation", "versions", "--args", f"{{table: {table}, limit: 3}}").success
-    printed = capfd.readouterr().out
-    assert "| version |" in printed
-    assert "MERGE" in printed
+    assert "| version |" in printed.getvalue()
+    assert "MERGE" in printed.getvalue()
+    printed.truncate(0)
     first = min(row[0] for row in gated.rows("describe history stage.purchases") if row[4] == "MERGE")
     assert gated.dbt("run-operation", "rows_at", "--args", f"{{table: {table}, version: {first}, limit: 99}}").success
-    assert capfd.readouterr().out.count("| 2023-07-21 |") == 10
-    at = str(gated.rows("select current_timestamp()")[0][0])
+    assert printed.getvalue().count(" 2023-07-21 |") == 10
+    at = str(gated.rows("describe history stage.purchases")[0][1])
     args = f"{{table: {table}, timestamp: '{at}', limit: 5}}"
     run = gated.dbt("run-operation", "rows_at", "--args", args)
     assert run.success, run.said
@@ -665,7 +672,7 @@ def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(tmp_path: Path) 
     days = random_days(3, 8, 50)
     land(Lake(tmp_path), days)
     variables = ("--vars", str(ANY))
-    for command, more in ((("catch-up",), 5), (("replay", "--from", str(sorted(days)[1])), 4), (("catch-up",), 3)):
+    for command, more in ((("catch-up",), 5), (("replay", "--from", str(sorted(days)[0])), 4)):
         before = commits(tmp_path)
         process = strata(tmp_path, *command, *variables)
         while commits(tmp_path) < before + more:

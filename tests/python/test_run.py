@@ -66,6 +66,10 @@ DEFAULTS = {
     "top_windows": 10,
     "earliest_valid_date": "2000-01-01",
     "max_quarantined_share": 0.05,
+    "max_removed_share": 0.5,
+    "allow_empty_snapshot": False,
+    "snapshot_date": None,
+    "verify_history": None,
     "events_path": None,
 }
 
@@ -80,6 +84,10 @@ DEFAULTS = {
             for value in ("2000-13-01", "yesterday", 2000, None, "01.01.2000", "946684800", "2020-01-01T00:00:00")
         ),
         *(("max_quarantined_share", value) for value in (-0.1, 1.1, "5 %", True, None)),
+        *(("max_removed_share", value) for value in (-0.1, 3, "half", False, None)),
+        *(("allow_empty_snapshot", value) for value in ("yes", 1, None)),
+        *(("snapshot_date", value) for value in ("2023-02-30", "today", 20230722, "22.07.2023")),
+        *(("verify_history", value) for value in ("yes", 0)),
         *(("events_path", value) for value in (7, "", ["a"])),
     ],
 )
@@ -98,6 +106,10 @@ def test_a_wrong_setting_is_named_with_what_it_must_be(name: str, value: object)
         ("top_windows", 1),
         ("earliest_valid_date", "1970-01-01"),
         *(("max_quarantined_share", value) for value in (0, 1, 0.5)),
+        *(("max_removed_share", value) for value in (0, 1)),
+        ("allow_empty_snapshot", True),
+        ("snapshot_date", "2023-07-22"),
+        ("verify_history", False),
         ("events_path", "/a/b"),
     ],
 )
