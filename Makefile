@@ -32,8 +32,8 @@ sample: setup ## Put a small sample of each source into the default landing fold
 build: sample ## Set up, land the sample, run dbt build, catch up with purchases and show their history
 	@$(BIN)/dbt build
 	@$(BIN)/strata catch-up
-	@$(BIN)/dbt --quiet show --limit 20 --inline "select purchase_id, product_id, user_id, version, valid_from, \
-		valid_to, recorded_on, closed_on from {{ ref('purchases') }} order by purchase_id, version"
+	@$(BIN)/dbt --quiet show --limit 20 --inline "select purchase_id, product_id, version, valid_from, valid_to, \
+		recorded_on from {{ ref('purchases') }} order by purchase_id, version"
 
 test: lint unit ## Run every check and test there is
 
