@@ -10,18 +10,19 @@
 -#}
 {% materialization landed, adapter='spark' %}
     {{ run_hooks(pre_hooks) }}
-    {%- set count = load_landed(model, this, compiled_code) -%}
-    {% call noop_statement('main', 'OK ' ~ count ~ ' files loaded') -%} {%- endcall %}
+    {%- set changes = load_landed(model, this, compiled_code) -%}
+    {% call noop_statement('main', 'OK ' ~ changes.to_load | length ~ ' files loaded') -%} {%- endcall %}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}
 
 
 {#-
-  Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns how many
-  files were loaded; `announce` notes the load at the table, for the model that judges or records the files asks for it.
+  Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns what the
+  macro named by `meta.changes` did; `announce` notes the load at the table, for the model that judges or records the
+  files asks for it.
 
-  The macro named by `meta.changes` gets the node and returns `to_load`, a list of objects with `file_id`, `columns`
+  That macro gets the node and returns `to_load`, a list of objects with `file_id`, `columns`
   and `reading`, and `scope` (see scope_predicate), which rows they replace; none where there is nothing to do.
 -#}
 {% macro load_landed(node, relation, sql, announce=true) %}
@@ -58,7 +59,7 @@
             ) }}
         {%- endif -%}
     {%- endif -%}
-    {{ return(changes.to_load | length) }}
+    {{ return(changes) }}
 {% endmacro %}
 
 

@@ -162,17 +162,14 @@
         {% do run_query('create or replace view ' ~ intake ~ ' as ' ~ landed_files_of(raw_node.config.meta.source)) %}
         {% do adapter.cache_added(intake.incorporate(type='view')) %}
     {%- endif -%}
-    {% do load_landed(raw_node, raw, landed_purchases(raw), announce=false) %}
+    {%- set changes = load_landed(raw_node, raw, landed_purchases(raw), announce=false) -%}
     {%- set known = built_relation(meta.deliveries) -%}
     {%- set sql = delivery_states(intake, raw, known, raw_node.config.meta.columns) -%}
     {%- if known is none -%}
         {% do create_delta_table(deliveries_node, place_of(meta.deliveries), sql) %}
-    {%- else -%}
-        {%- set scope = changed_deliveries(raw_node).scope -%}
-        {%- if scope is not none -%}
-            {% call statement('record_deliveries') -%}
-                {{ replace_where(known, scope, 'landed_on', sql) }}
-            {%- endcall %}
-        {%- endif -%}
+    {%- elif changes.scope is not none -%}
+        {% call statement('record_deliveries') -%}
+            {{ replace_where(known, changes.scope, 'landed_on', sql) }}
+        {%- endcall %}
     {%- endif -%}
 {% endmacro %}

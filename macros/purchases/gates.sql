@@ -1,4 +1,4 @@
-{#- Refuse, with a sentence; a replay under way is undone first. -#}
+{#- Refuse a day, with a sentence; a replay under way is undone first. -#}
 {% macro refuse(relation, state, sentence) %}
     {%- if state.replay -%}
         {% do run_query('restore table ' ~ relation ~ ' to version as of ' ~ state.replay) %}
@@ -13,19 +13,19 @@
   Refuse to guess when a day that the history should hold has landed late, or again with other content, or cannot be
   read now; and when a file lies where no day is. A replay takes care of its own days, later ones excepted.
 -#}
-{% macro check_held_days(relation, state, days, replay_from) %}
+{% macro check_held_days(state, days, replay_from) %}
     {%- for landed in days if not landed.day -%}
-        {% do refuse(relation, {}, 'Purchases are refused, ' ~ landed.fault ~ '; move it to the folder of its day, or take it away.') %}
+        {% do exceptions.raise_compiler_error('Purchases are refused, ' ~ landed.fault ~ '; move it to the folder of its day, or take it away.') %}
     {%- endfor -%}
     {%- for landed in days if landed.fault and landed.is_listed and (landed.day <= state.through or (replay_from and landed.day >= replay_from)) -%}
-        {% do refuse(relation, {}, 'The snapshot of ' ~ landed.day ~ ' is refused, ' ~ landed.fault
+        {% do exceptions.raise_compiler_error('The snapshot of ' ~ landed.day ~ ' is refused, ' ~ landed.fault
             ~ '; put back what was there, mend it, or take its folder away.') %}
     {%- endfor -%}
     {%- for landed in days if landed.day <= state.through -%}
         {%- set is_held = holds(state, landed.day) -%}
         {%- set is_changed = is_held and landed.content is not none and state.days[landed.day][0] != landed.content -%}
         {%- if (is_changed or (not is_held and landed.is_listed)) and not (replay_from and landed.day >= replay_from) -%}
-            {% do refuse(relation, {},
+            {% do exceptions.raise_compiler_error(
                 'The snapshot of ' ~ landed.day ~ (' was delivered again with other content' if is_held else ' landed late')
                 ~ ', and the history goes on to ' ~ state.through ~ ": play it again from there with 'strata replay --from "
                 ~ landed.day ~ "'."
@@ -36,14 +36,12 @@
 
 
 {#-
-  The gates of a day: a sentence when it may not be taken, else none. `figures` has current_count, removed_count,
-  quarantined_row_count and row_count. What was once taken with the same content and the same fault stays in.
+  The gates of a day: a sentence when it may not be taken, else none (`figures` as day_figures gives them). What was once
+  taken with the same content and the same fault stays in.
 -#}
 {% macro gate(day, figures, known) %}
     {%- set may_removed = var('max_removed_share') | float -%}
     {%- set may_quarantined = var('max_quarantined_share') | float -%}
-    {%- set removed_share = share(figures.removed_count, figures.current_count) -%}
-    {%- set quarantined_share = share(figures.quarantined_row_count, figures.row_count) -%}
     {%- set was_let_in = known is not none and known[0] == day.content -%}
     {%- if figures.row_count == 0 -%}
         {%- if not var('allow_empty_snapshot') and not was_let_in -%}
@@ -52,13 +50,13 @@
                 ~ " current purchases: deliver it again, or take it as it is with --vars '{allow_empty_snapshot: true}'."
             ) }}
         {%- endif -%}
-    {%- elif quarantined_share > may_quarantined and not (was_let_in and known[2] > may_quarantined) -%}
+    {%- elif figures.quarantined_share > may_quarantined and not (was_let_in and known[2] > may_quarantined) -%}
         {{ return(
             'Of the ' ~ figures.row_count ~ ' rows of ' ~ day.day ~ ' ' ~ figures.quarantined_row_count
             ~ ' are to be quarantined, more than max_quarantined_share (' ~ var('max_quarantined_share')
             ~ ") allows: deliver it again, or take it as it is with --vars '{max_quarantined_share: 1}'."
         ) }}
-    {%- elif removed_share > may_removed and not (was_let_in and known[1] > may_removed) -%}
+    {%- elif figures.removed_share > may_removed and not (was_let_in and known[1] > may_removed) -%}
         {{ return(
             'The snapshot of ' ~ day.day ~ ' lacks ' ~ figures.removed_count ~ ' of the ' ~ figures.current_count
             ~ ' current purchases, more than max_removed_share (' ~ var('max_removed_share')
@@ -69,8 +67,16 @@
 {% endmacro %}
 
 
-{% macro share(part, whole) %}
-    {{ return(part / whole if whole else 0) }}
+{#- What the gates look at, of a day: its counts, and the shares that they are of the whole. -#}
+{% macro day_figures(row_count, quarantined_row_count, current_count, removed_count) %}
+    {{ return({
+        'row_count': row_count,
+        'quarantined_row_count': quarantined_row_count,
+        'quarantined_share': quarantined_row_count / row_count if row_count else 0,
+        'current_count': current_count,
+        'removed_count': removed_count,
+        'removed_share': removed_count / current_count if current_count else 0,
+    }) }}
 {% endmacro %}
 
 
@@ -79,8 +85,8 @@
     {%- set before = known if known is not none and known[0] == day.content else [day.content, 0, 0] -%}
     {{ return([
         day.content,
-        [before[1], share(figures.removed_count, figures.current_count)] | max,
-        [before[2], share(figures.quarantined_row_count, figures.row_count)] | max,
+        [before[1], figures.removed_share] | max,
+        [before[2], figures.quarantined_share] | max,
     ]) }}
 {% endmacro %}
 

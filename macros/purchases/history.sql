@@ -42,10 +42,9 @@
     {%- if execute -%}
         {%- set state = history_state(built_relation('purchases')) -%}
         {%- if env_var('STRATA_HISTORY', '') == 'rebuild' -%}
-            {%- for landed in landed_days(built_node('purchases').config.meta)
-                if landed.content is not none and (landed.is_listed or holds(state, landed.day)) -%}
-                {% do days.append(landed.day) %}
-            {%- endfor -%}
+            {% do days.extend(
+                days_to_rebuild(state, landed_days(built_node('purchases').config.meta)) | map(attribute='day')
+            ) %}
         {%- else -%}
             {%- for day in state.days if holds(state, day) -%}
                 {% do days.append(day) %}

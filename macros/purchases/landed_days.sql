@@ -35,7 +35,7 @@
                         )
                 end
             ) as fault,
-            listed.fault is not null or listed.landed_on is not null as is_listed
+            listed.landed_on is not null as is_listed
         from listed
         full outer join deliveries on listed.landed_on = deliveries.landed_on
         order by day nulls first

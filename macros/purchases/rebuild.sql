@@ -4,11 +4,8 @@
 -#}
 {% macro rebuild_history(relation, state, meta) %}
     {%- set days = landed_days(meta) -%}
-    {% do check_held_days(relation, {'through': '', 'days': {}}, days, '0001-01-01') %}
-    {%- set rebuilt_days = [] -%}
-    {%- for landed in days if landed.content is not none and (landed.is_listed or holds(state, landed.day)) -%}
-        {% do rebuilt_days.append(landed) %}
-    {%- endfor -%}
+    {% do check_held_days({'through': '', 'days': {}}, days, '0001-01-01') %}
+    {%- set rebuilt_days = days_to_rebuild(state, days) -%}
     {%- set rebuilt = 'rebuilt_purchases__' ~ relation.schema -%}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
     {% call statement('rebuild') -%}
@@ -21,15 +18,12 @@
     {%- set names = [] -%}
     {%- for day in rebuilt_days -%}
         {%- set counts = figures_by_day.get(day.day, {'opened': 0, 'closed': 0, 'removed': 0}) -%}
-        {%- set figures = {
-            'removed_count': counts.removed, 'current_count': current.count, 'row_count': day.row_count,
-            'quarantined_row_count': quarantined.get(day.day, 0),
-        } -%}
+        {%- set figures = day_figures(day.row_count, quarantined.get(day.day, 0), current.count, counts.removed) -%}
         {%- set known = state.days.get(day.day) -%}
         {%- set refusal = gate(day, figures, known) -%}
         {%- if refusal is not none -%}
             {% do run_query('drop view if exists ' ~ rebuilt) %}
-            {% do refuse(relation, {}, refusal) %}
+            {% do exceptions.raise_compiler_error(refusal) %}
         {%- endif -%}
         {% do new_days.update({day.day: taken(day, figures, known)}) %}
         {%- set current.count = current.count + counts.opened - counts.closed -%}
@@ -49,6 +43,16 @@
     ) %}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
     {{ log('The history of ' ~ rebuilt_days | length ~ ' days is rebuilt: ' ~ current.count ~ ' current purchases.', info=True) }}
+{% endmacro %}
+
+
+{#- Of the landed days, those that a rebuilt history holds: what is there, and what the history held. -#}
+{% macro days_to_rebuild(state, days) %}
+    {%- set rebuilt_days = [] -%}
+    {%- for landed in days if landed.content is not none and (landed.is_listed or holds(state, landed.day)) -%}
+        {% do rebuilt_days.append(landed) %}
+    {%- endfor -%}
+    {{ return(rebuilt_days) }}
 {% endmacro %}
 
 

@@ -9,29 +9,23 @@
 {% endmacro %}
 
 
-{#- Rows later than what the history holds were left by a run that was killed, or are to be played again. -#}
-{% macro rewind_leftovers(relation, state) %}
+{#-
+  Take out what was recorded after the last day that the history holds (all, where it holds none): what was opened later
+  goes, what was closed later is open again, in one commit. Such rows were left by a run that was killed, or are to be
+  played again.
+-#}
+{% macro rewind_history(relation, state) %}
     {%- set after = "> date'" ~ state.through ~ "'" if state.through else 'is not null' -%}
     {%- set left = run_query(
         'select count(*) from ' ~ relation ~ ' where recorded_on ' ~ after ~ ' or closed_on ' ~ after
     )[0][0] -%}
     {%- if left -%}
-        {% do rewind_history(relation, state.through) %}
+        {% call statement('rewind_history') -%}
+            merge into {{ relation }} as history
+            using (select 1 as one) as always
+            on history.recorded_on {{ after }} or history.closed_on {{ after }}
+            when matched and history.recorded_on {{ after }} then delete
+            when matched then update set valid_to = null, closed_on = null
+        {%- endcall %}
     {%- endif -%}
-{% endmacro %}
-
-
-{#-
-  Take out what was recorded after the day `through` (all, where it is ''): what was opened later goes, what was closed
-  later is open again. One commit. Returns nothing.
--#}
-{% macro rewind_history(relation, through) %}
-    {%- set after = "> date'" ~ through ~ "'" if through else 'is not null' -%}
-    {% call statement('rewind_history') -%}
-        merge into {{ relation }} as history
-        using (select 1 as one) as always
-        on history.recorded_on {{ after }} or history.closed_on {{ after }}
-        when matched and history.recorded_on {{ after }} then delete
-        when matched then update set valid_to = null, closed_on = null
-    {%- endcall %}
 {% endmacro %}

@@ -2,13 +2,13 @@
 {% macro take_pending_days(relation, state, days, mode, sql) %}
     {%- set replay_from = env_var('STRATA_REPLAY_FROM', '') if mode == 'replay' else '' -%}
     {%- if mode == 'replay' and not days | selectattr('day', 'ge', replay_from) | list -%}
-        {% do refuse(relation, {}, 'No snapshot has landed on ' ~ replay_from ~ ' or later: the last is of '
+        {% do exceptions.raise_compiler_error('No snapshot has landed on ' ~ replay_from ~ ' or later: the last is of '
             ~ (days[-1].day if days else 'no day') ~ '.') %}
     {%- endif -%}
-    {% do check_held_days(relation, state, days, replay_from) %}
+    {% do check_held_days(state, days, replay_from) %}
     {%- set named = var('snapshot_date') | string if var('snapshot_date') and not mode else none -%}
     {%- if named is not none and named not in days | map(attribute='day') -%}
-        {% do refuse(relation, {}, 'No snapshot of ' ~ named ~ ' has landed in ' ~ env_var('STRATA_LANDING')
+        {% do exceptions.raise_compiler_error('No snapshot of ' ~ named ~ ' has landed in ' ~ env_var('STRATA_LANDING')
             ~ '/purchases: name a day that has, or leave snapshot_date out to take the oldest pending one.') %}
     {%- endif -%}
     {%- if replay_from -%}
@@ -22,7 +22,7 @@
         {{ return(none) }}
     {%- endif -%}
     {%- if named is not none and pending and pending[0].day < named -%}
-        {% do refuse(relation, {}, 'The snapshot of ' ~ pending[0].day ~ ' is older than that of ' ~ named
+        {% do exceptions.raise_compiler_error('The snapshot of ' ~ pending[0].day ~ ' is older than that of ' ~ named
             ~ ' and not in the history yet: take it first, or all in order with \'strata catch-up\'.') %}
     {%- endif -%}
     {%- if not pending -%}
@@ -35,7 +35,7 @@
         {{ return(none) }}
     {%- endif -%}
 
-    {% do rewind_leftovers(relation, state) %}
+    {% do rewind_history(relation, state) %}
     {%- set strategy = strategy_dispatch('check')(model, 'current_version', 'delivered', config, true) -%}
     {%- set current = namespace(count=run_query('select count(*) from ' ~ relation ~ ' where valid_to is null')[0][0] | int) -%}
     {%- set taken_days = [] -%}
@@ -73,7 +73,8 @@
 
 {#-
   Take one landed day into the history: `sql` gives the purchases of every landed day, `current_count` says how many are
-  current before it, `strategy` is dbt's check strategy. Returns the counts opened_count and closed_count, or none where a refused day whose folder has gone is left out.
+  current before it, `strategy` is dbt's check strategy. Returns the counts opened_count and closed_count, or none where a
+  refused day whose folder has gone is left out.
 -#}
 {% macro take_day(relation, state, day, current_count, strategy, sql) %}
     {%- set changes = 'purchase_changes__' ~ relation.schema -%}
@@ -88,10 +89,7 @@
         ~ ' from ' ~ changes
     )[0] -%}
     {%- set opened_count, closed_count = row[0], row[1] -%}
-    {%- set figures = {
-        'removed_count': row[2] | int, 'quarantined_row_count': row[3] | int, 'row_count': day.row_count,
-        'current_count': current_count,
-    } -%}
+    {%- set figures = day_figures(day.row_count, row[3] | int, current_count, row[2] | int) -%}
     {%- set known = state.days.get(day.day) -%}
     {%- set refusal = gate(day, figures, known) -%}
     {%- if refusal is not none -%}

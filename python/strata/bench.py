@@ -50,20 +50,14 @@ def _plain(landing: Path) -> float:
     return _timed([sys.executable, str(PLAIN_JOB), str(landing / "events")], {})
 
 
-def _compare(count: int, folder: Path, table: Table) -> None:
+def _compare(count: int, folder: Path) -> tuple[str, float, float, str]:
     landing = folder / f"landing-{count}"
     if not landing.exists():
         lines = samples.event_lines(count, datetime(2026, 1, 1, tzinfo=UTC), 30)
         samples.write_csv(landing / "events" / "2026" / "02" / "01" / "events.csv", lines)
     plain = _plain(landing)
     built = _build(landing, folder / f"lake-{count}")
-    table.add_row(
-        f"{count:,} events: dbt build, plain job, both cold",
-        f"{built:.1f} s",
-        f"{plain:.1f} s",
-        f"{built / plain:.2f}",
-        "2.0",
-    )
+    return f"{count:,} events: dbt build, plain job, both cold", built, plain, "2.0"
 
 
 def _add_a_day(days: int, folder: Path) -> float:
@@ -87,14 +81,19 @@ def run(
         folder = Path(scratch) if into is None else into.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         table = Table("this, that", "this", "that", "ratio", "target")
+
+        def add(what: str, this: float, that: float, target: str) -> None:
+            table.add_row(what, f"{this:.1f} s", f"{that:.1f} s", f"{this / that:.2f}", target)
+
         for count in events:
             with console.status(f"{count:,} events"):
-                _compare(count, folder, table)
+                add(*_compare(count, folder))
         if days:
             with console.status("adding a day"):
                 few, many = _add_a_day(3, folder), _add_a_day(30, folder)
             what = f"a day of {EVENTS_A_DAY:,} events: added to 30 days, to 3 days"
-            table.add_row(what, f"{many:.1f} s", f"{few:.1f} s", f"{many / few:.2f}", "1.2")
+            add(what, many, few, "1.2")
         if purchases:
-            bench_purchases.run(folder, purchases, options, console, table)
+            for measured in bench_purchases.measure(folder, purchases, options, console):
+                add(*measured)
         console.print(table)

@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from strata import history, places, plain_history, samples, session
 
@@ -135,25 +134,21 @@ def _apart(measure: Callable, *arguments) -> float:
         return pool.apply(measure, arguments)
 
 
-def run(folder: Path, scale: float, options: OPTIONS, console: Console, table: Table) -> None:
-    """Add the rows of purchases to the benchmark's table; `scale` shrinks the counts of purchases."""
+def measure(folder: Path, scale: float, options: OPTIONS, console: Console) -> Iterator[tuple[str, float, float, str]]:
+    """Yield what was measured, seconds of this and of that, and the target of their ratio; `scale` shrinks counts."""
     many, middle, few = int(1_000_000 * scale), int(100_000 * scale), int(1_000 * scale)
     with console.status(f"a day of {many:,} purchases"):
         after_2 = _apart(_day_after, folder / "after-2", many, 2, options)
         plain = _apart(_plain_day_after, folder / "plain", many, 2, options)
         after_30 = _apart(_day_after, folder / "after-30", many, 30, options)
     what = f"a day of {many:,} purchases: "
-    _row(table, what + "dbt snapshot after 30 days, after 2 days", after_30, after_2, "1.3")
-    _row(table, what + "dbt snapshot, hand-written MERGE, both warm", after_2, plain, "1.5")
+    yield what + "dbt snapshot after 30 days, after 2 days", after_30, after_2, "1.3"
+    yield what + "dbt snapshot, hand-written MERGE, both warm", after_2, plain, "1.5"
     with console.status("catching up"):
         each = _apart(_catch_up, folder / "few", few, 60, options) / 60
         process = _apart(_process_each, folder / "process", few, 3, options)
-    _row(table, f"a day of {few:,} purchases: catching up with 60, a dbt snapshot process", each, process, "0.10")
+    yield f"a day of {few:,} purchases: catching up with 60, a dbt snapshot process", each, process, "0.10"
     with console.status("rebuilding"):
         caught_up = _apart(_catch_up, folder / "middle", middle, 60, options)
         rebuilt = _apart(_rebuild, folder / "middle", middle, 60, options)
-    _row(table, f"60 days of {middle:,} purchases: rebuild, catch-up", rebuilt, caught_up, "0.10")
-
-
-def _row(table: Table, what: str, this: float, that: float, target: str) -> None:
-    table.add_row(what, f"{this:.1f} s", f"{that:.1f} s", f"{this / that:.2f}", target)
+    yield f"60 days of {middle:,} purchases: rebuild, catch-up", rebuilt, caught_up, "0.10"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -63,7 +63,6 @@ class DayBar:
     """A bar over the pending days, moved by what dbt says; without a terminal only the lines are printed."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
         self.progress = Progress(
             TextColumn("days"),
             BarColumn(),
@@ -89,8 +88,9 @@ class DayBar:
 def _dbt(command: list[str], options: DbtOptions, console: Console, **environment: str) -> list[str]:
     """Run a dbt command in this process and return the sentences of what it refused or failed."""
     bar = DayBar(console)
-    os.chdir(places.ROOT)
-    with _environment(**environment), bar.progress:
+    # Relative places are below the folder of whoever called, not below the project.
+    named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
+    with _environment(**named, **environment), chdir(places.ROOT), bar.progress:
         done = dbtRunner(callbacks=[bar.listen]).invoke([*command, *options.arguments(), *QUIET])
     if done.exception is not None:
         raise StrataError(_sentence(str(done.exception)))
