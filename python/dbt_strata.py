@@ -26,9 +26,9 @@ CONNECTING = {
 
 # The commands that load what has landed, and the sources that each loads.
 LOADING = {
-    "build": ("events", "purchases"),
-    "run": ("events", "purchases"),
-    "retry": ("events", "purchases"),
+    "build": tuple(landing.SOURCES),
+    "run": tuple(landing.SOURCES),
+    "retry": tuple(landing.SOURCES),
     "snapshot": ("purchases",),
 }
 

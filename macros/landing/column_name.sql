@@ -3,12 +3,13 @@
 
   A name of lower-case letters a-z, digits and underscores, with a letter first and at most 64 characters, is the
   column's name as it is. Any other is cleaned (lower case, every run of other characters an underscore) and ends in
-  eight digits of its own hash, so that no two landed names ever share a column; so does a name that one of the
-  project's own columns has, and one that could be taken for a cleaned name.
+  eight digits of its own hash, so that no two landed names share a column; so does a name that could be taken for a
+  cleaned one, and one among `own`, the names of the table's own columns (where not said, of all the project's).
 -#}
-{% macro column_name(name) %}
+{% macro column_name(name, own=none) %}
+    {%- set own = own_columns() if own is none else own -%}
     {%- set is_plain = modules.re.match('[a-z][a-z0-9_]{0,63}\\Z', name)
-        and not modules.re.search('_[0-9a-f]{8}\\Z', name) and name not in own_columns() -%}
+        and not modules.re.search('_[0-9a-f]{8}\\Z', name) and name not in own -%}
     {%- if is_plain -%}
         {{ return(name) }}
     {%- endif -%}
@@ -25,4 +26,27 @@
         {% do names.extend(node.columns.keys() | map('lower')) %}
     {%- endfor -%}
     {{ return(names) }}
+{% endmacro %}
+
+
+{#- Landed names with their columns, a list of objects with `name` and `column_name` in the same order. -#}
+{% macro named_columns(names, own=none) %}
+    {%- set own = own_columns() if own is none else own -%}
+    {%- set columns = [] -%}
+    {%- for name in names -%}
+        {% do columns.append({'name': name, 'column_name': column_name(name, own)}) %}
+    {%- endfor -%}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{#- The columns of a model's table that landed names gave it (see add_columns): such a list, in the table's order. -#}
+{% macro landed_columns(name) %}
+    {%- set columns = [] -%}
+    {%- if execute and built_relation(name) is not none -%}
+        {%- for row in run_query('describe table ' ~ built_relation(name)) if row[2] and row[0] not in built_node(name).columns -%}
+            {% do columns.append({'name': row[2], 'column_name': row[0]}) %}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(columns) }}
 {% endmacro %}

@@ -37,3 +37,145 @@
     current_timestamp()
     {%- endif -%}
 {%- endmacro %}
+
+
+{#-
+  The body of a model of file states: a row for each file of `intake` that is in scope. `judged` has a row for each row
+  of raw, with `path`, `loaded_at`, `is_valid` and the time named by `moment`. A file is refused for its fault, for a
+  count of rows that differs from the intake's, and for more than max_quarantined_share of rows that are not valid.
+-#}
+{% macro file_states(intake, judged, moment) -%}
+    with intake as (
+        select * from {{ intake }}
+    ),
+
+    judged as (
+        select * from {{ judged }}
+    ),
+
+    known as (
+        {{ known_files() }}
+    ),
+
+    -- A file that this run did not list is as it was known.
+    files as (
+        select
+            coalesce(intake.path, known.path) as path,
+            if(intake.is_listed, intake.size, known.size) as size,
+            if(intake.is_listed, intake.modified_at, known.modified_at) as modified_at,
+            if(intake.is_listed, intake.content_hash, known.content_hash) as content_hash,
+            if(intake.is_listed, intake.rows_landed, known.rows_landed) as rows_landed,
+            if(intake.is_listed, intake.fault, known.fault) as fault,
+            known.loaded_at as known_loaded_at,
+            known.changed_at as known_changed_at,
+            coalesce(known.touched_days, array()) as known_touched_days,
+            -- A refused file that has gone is forgotten; its row stays, so that all it gave before is taken back.
+            not coalesce(intake.is_listed, false)
+            and (known.status = 'gone' or (known.status = 'refused' and coalesce(intake.is_gone, true))) as is_gone,
+            struct(
+                known.content_hash,
+                known.modified_at,
+                known.rows_valid,
+                known.rows_quarantined,
+                known.reason,
+                known.status
+            ) as known_state
+        from intake
+        full outer join known on intake.path = known.path
+        where
+            (intake.is_listed or known.path is not null)
+            and {{ in_scope('coalesce(intake.path, known.path)') }}
+    ),
+
+    day_counts as (
+        select
+            path,
+            case when is_valid then date({{ moment }}) end as day,
+            max(loaded_at) as loaded_at,
+            count(*) as rows_loaded,
+            count_if(is_valid) as rows_valid
+        from judged
+        where {{ in_scope('path') }}
+        group by path, day
+    ),
+
+    row_counts as (
+        select
+            path,
+            max(loaded_at) as loaded_at,
+            sum(rows_loaded) as rows_loaded,
+            sum(rows_valid) as rows_valid,
+            sum(rows_loaded - rows_valid) as rows_not_valid,
+            collect_list(day) as days
+        from day_counts
+        group by path
+    ),
+
+    counted as (
+        select
+            files.*,
+            row_counts.loaded_at,
+            coalesce(row_counts.rows_loaded, 0) as rows_loaded,
+            coalesce(row_counts.rows_valid, 0) as rows_valid,
+            coalesce(row_counts.rows_not_valid, 0) as rows_not_valid,
+            coalesce(row_counts.days, array()) as days
+        from files
+        left join row_counts on files.path = row_counts.path
+    ),
+
+    refusals as (
+        select
+            *,
+            case
+                when is_gone
+                    then null
+                when fault is not null
+                    then fault
+                when rows_loaded <> rows_landed
+                    then format_string('%d rows were counted in it and %d were read', rows_landed, rows_loaded)
+                when rows_not_valid > rows_loaded * {{ var('max_quarantined_share') }}
+                    then format_string(
+                        '%d of its %d rows are not valid, more than max_quarantined_share ('
+                        || '{{ var("max_quarantined_share") }}) allows',
+                        rows_not_valid, rows_loaded
+                    )
+            end as reason
+        from counted
+    ),
+
+    states as (
+        select
+            *,
+            case when is_gone then 'gone' when reason is null then 'loaded' else 'refused' end as status,
+            if(reason is null, rows_valid, 0) as rows_accepted,
+            if(reason is null, rows_not_valid, 0) as rows_quarantined,
+            if(reason is null, 0, rows_loaded) as rows_refused
+        from refusals
+    ),
+
+    file_states as (
+        select
+            path,
+            size,
+            modified_at,
+            coalesce(loaded_at, known_loaded_at, current_timestamp()) as loaded_at,
+            content_hash,
+            if(is_gone, 0, rows_landed) as rows_landed,
+            rows_accepted as rows_valid,
+            rows_quarantined,
+            rows_refused,
+            fault,
+            status,
+            reason,
+            array_sort(array_union(known_touched_days, if(status = 'loaded', days, array()))) as touched_days,
+            -- A file that is judged again with the same result keeps its time, so that nothing is recomputed for it.
+            if(
+                known_state <=> struct(content_hash, modified_at, rows_accepted, rows_quarantined, reason, status),
+                known_changed_at,
+                {{ next_changed_at(this if is_incremental() else none) }}
+            ) as changed_at
+        from states
+    )
+
+    select * from file_states
+{%- endmacro %}

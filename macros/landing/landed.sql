@@ -36,11 +36,13 @@
     {%- if existing is none or changes.scope is not none -%}
         {%- set to_load = changes.to_load | selectattr('columns') | list -%}
         {%- set others = other_columns_of(to_load, meta.columns) if meta.get('evolves') else [] -%}
-        {% do create_landed_view(relation, built_relation(meta.intake), to_load, meta.columns, others) %}
+        {% do create_landed_view(relation, meta, to_load, others) %}
         {%- if existing is none -%}
-            {% do create_delta_table(node, relation, sql, {'strata.loaded_by': invocation_id}) %}
-        {%- else -%}
-            {% do add_columns(relation, others | map(attribute='column_name') | list) %}
+            {%- set properties = {'strata.loaded_by': invocation_id} -%}
+            {% do create_delta_table(node, relation, described_columns(node, sql) if meta.get('evolves') else sql, properties) %}
+        {%- endif -%}
+        {%- if changes.scope is not none and (existing is not none or meta.get('evolves')) -%}
+            {% do add_columns(relation, others) if others %}
             {% call statement('load_landed') -%}
                 {{ replace_where(relation, changes.scope, meta.get('scope_column'), in_columns_of(relation, sql)) }}
             {%- endcall %}

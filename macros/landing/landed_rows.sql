@@ -5,16 +5,18 @@
 
 
 {#-
-  Make the view landed_rows(relation): a row for each row of the files in `to_load` (see load_landed), with the source's
-  columns by their header names as text, and
+  Make the view landed_rows(relation) of a raw table with its node's `meta`: a row for each row of the files in `to_load`
+  (see load_landed), with the source's columns by their header names as text, and
     a column for each of `others` (see other_columns_of), as text; null in a file that lacks it
     other_columns: the text of all columns but the source's own, a JSON object by name; null where the file has none
     malformed_line: the whole line where it has too few or too many fields, its columns then null; else null
     path, file_modified_at, landed_on: of the file
-  A column that a file lacks, or has twice, is null, and in the second case both are among the other columns.
+  A column that a file lacks, or has twice, is null, and in the second case both are among the other columns. Of JSON
+  lines, which no header tells apart, the one column is `line`.
 -#}
-{% macro create_landed_view(relation, intake, to_load, columns, others) %}
-    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ relation.identifier -%}
+{% macro create_landed_view(relation, meta, to_load, others) %}
+    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ meta.source -%}
+    {%- set columns = meta.columns -%}
     {%- set others_of_tables = others | map(attribute='column_name') | list -%}
     {%- set groups = {} -%}
     {%- for file in to_load -%}
@@ -24,15 +26,22 @@
     {%- for key, ids in groups.items() -%}
         {%- set header, reading = fromjson(key) -%}
         {%- set view = landed_rows(relation) ~ '__' ~ loop.index -%}
+        {%- set place -%}
+            path {{ text_literal(literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
+            basePath {{ text_literal(folder) }}
+        {%- endset -%}
         {%- set fields = ['line'] if reading == 'lines' else range(header | length) | map('string') | map('replace', '', 'c', 1) | list -%}
         {% call statement('landed_rows_part') -%}
             create or replace temporary view {{ view }} (
-                {{ fields | join(' string, ') }} string, malformed_line string, file_id string
+                {{- fields | join(' string, ') }} string{{ ', malformed_line string' if reading != 'text' }}, file_id string
             )
+            {%- if reading == 'text' %}
+            using text
+            options ({{ place }})
+            {%- else %}
             using csv
             options (
-                path {{ text_literal(literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
-                basePath {{ text_literal(folder) }},
+                {{ place }},
                 header 'true',
                 mode 'PERMISSIVE',
                 columnNameOfCorruptRecord 'malformed_line',
@@ -45,8 +54,11 @@
                 escape '"'
                 {%- endif %}
             )
+            {%- endif %}
         {%- endcall %}
-        {% do parts.append(landed_rows_part(view, header, reading, columns, others)) %}
+        {% do parts.append(
+            landed_text_part(view) if reading == 'text' else landed_rows_part(view, header, reading, columns, others)
+        ) %}
     {%- endfor -%}
     {% call statement('landed_rows') -%}
         create or replace temporary view {{ landed_rows(relation) }} as
@@ -63,7 +75,7 @@
         from (
             {{ parts | join(' union all ') }}
         ) as rows
-        inner join {{ intake }} as files on rows.file_id = files.file_id
+        inner join {{ built_relation(meta.intake) }} as files on rows.file_id = files.file_id
         {%- else -%}
         select
             {%- for column in columns + others_of_tables %}
@@ -78,6 +90,18 @@
         {%- endif %}
     {%- endcall %}
 {% endmacro %}
+
+
+{#- The lines of files without a header; a byte order mark is no part of a line, and one that Java's trim leaves empty is none. -#}
+{% macro landed_text_part(view) -%}
+    select
+        trim(leading '\ufeff' from c0) as line,
+        cast(null as string) as other_columns,
+        cast(null as string) as malformed_line,
+        file_id
+    from {{ view }}
+    where c0 rlike r'[^\x00-\x20\x{FEFF}]'
+{%- endmacro %}
 
 
 {#- The rows of the files of one header, by its names. -#}
@@ -172,9 +196,5 @@
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- set others = [] -%}
-    {%- for name in names | sort -%}
-        {% do others.append({'name': name, 'column_name': column_name(name)}) %}
-    {%- endfor -%}
-    {{ return(others) }}
+    {{ return(named_columns(names | sort)) }}
 {% endmacro %}

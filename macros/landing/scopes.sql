@@ -86,6 +86,17 @@
 
 
 {#-
+  For a table with rows of files, where `recorded_at` is null, and rows of times: the files whose state has changed, and
+  the days that they touch.
+-#}
+{% macro changed_files_and_days(relation, known_through, through) %}
+    {%- set files = changed_files(relation, known_through, through) -%}
+    {%- set days = changed_days(relation, known_through, through) or {'ranges': []} -%}
+    {{ return({'columns': {'path': files, 'recorded_at': days}} if files else none) }}
+{% endmacro %}
+
+
+{#-
   The changed days, and the days between the first or last window of the table and that of the changed minutes: there
   quiet windows begin or cease to be.
 -#}

@@ -101,11 +101,7 @@
         {% do refuse(relation, state, refusal) %}
     {%- endif -%}
     {%- if opened_count or closed_count -%}
-        {%- set names = [] -%}
-        {%- for name in day.other_columns -%}
-            {% do names.append(column_name(name)) %}
-        {%- endfor -%}
-        {% do add_columns(relation, names) if names %}
+        {% do add_columns(relation, named_columns(day.other_columns)) if day.other_columns %}
         {% call statement('take_day') -%}
             {{ merge_changed_purchases(relation, changes, strategy, day) }}
         {%- endcall %}

@@ -1,5 +1,6 @@
 {#-
-  The incremental materialization of this project, with one strategy: `replace_where`.
+  The incremental materialization of this project, with two strategies: `replace_where`, and `append` for a ledger whose
+  body selects the rows that are not there yet.
 
   Why not dbt-spark's (checked on 1.11.0): it has no strategy that replaces a range. `insert_overwrite` and
   `microbatch` on Delta overwrite partitions dynamically, which leaves a stale partition where a batch has no rows,
@@ -9,7 +10,10 @@
   A model names in its `meta`:
     scope: the macro that says what has changed; it gets the table's own relation and the watermark and returns a scope
     scope_column: the column of the table that the scope is about
-    follows: the model whose changes this one takes up, so that a run that skipped it is made good by the next
+    follows: the model whose changes this one takes up (for `append` a list of them), so that a run that skipped it is
+      made good by the next
+    evolves: a macro that gets the table's own relation and adds the columns that the body is about to fill. Such a table
+      keeps its columns for ever: it is made with those of the model's description, and --full-refresh replaces its rows
   The body filters with in_scope(column), which is `true` until a table is there to be replaced in part.
   With --empty dbt gives a model nothing to read: a table that is there is then left as it is, and one that is made then has
   no watermark, so that the next run fills it.
@@ -18,10 +22,10 @@
 -#}
 {% materialization incremental, adapter='spark' %}
     {%- set meta = config.get('meta', {}) -%}
-    {%- if config.get('incremental_strategy') != 'replace_where' -%}
+    {%- if config.get('incremental_strategy') not in ('replace_where', 'append') -%}
         {% do exceptions.raise_compiler_error(
             "Model " ~ model.name ~ " has the incremental strategy " ~ config.get('incremental_strategy')
-            ~ ": this project has only 'replace_where'."
+            ~ ": this project has 'replace_where' and 'append'."
         ) %}
     {%- endif -%}
     {%- set existing = load_relation(this) -%}
@@ -32,7 +36,7 @@
     {%- set through = none if flags.EMPTY else changes_through(meta.get('follows')) -%}
     {%- if flags.EMPTY and existing is not none -%}
         {% call noop_statement('main', 'OK left as it is by --empty') -%} {%- endcall %}
-    {%- elif existing is none or should_full_refresh() -%}
+    {%- elif (existing is none or should_full_refresh()) and not meta.get('evolves') -%}
         {%- do model.update({'properties': {'strata.through': through} if through is not none else {}}) -%}
         {% call statement('main') -%}
             {{ create_table_as(False, target_relation, compiled_code) }}
@@ -40,16 +44,27 @@
         {% do persist_constraints(target_relation, model) %}
         {% do persist_docs(target_relation, model) %}
     {%- else -%}
+        {%- if existing is none -%}
+            {% do create_delta_table(model, target_relation, described_columns(model, compiled_code)) %}
+        {%- endif -%}
         {%- set known_through = table_property(target_relation, 'strata.through') -%}
         {%- set scope = none -%}
-        {%- if meta.get('follows') is none or (through is not none and through != known_through) -%}
-            {%- set scope = context[meta.scope](target_relation, known_through, through) -%}
+        {%- if existing is none or should_full_refresh() -%}
+            {%- set scope = {'everything': true} -%}
+        {%- elif meta.get('follows') is none or (through is not none and through != known_through) -%}
+            {%- set scope = context[meta.scope](target_relation, known_through, through) if meta.get('scope') else {} -%}
         {%- endif -%}
         {%- if scope is none -%}
             {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
         {%- else -%}
+            {% do context[meta.evolves](target_relation) if meta.get('evolves') %}
+            {%- set sql = in_columns_of(target_relation, compiled_code) if meta.get('evolves') else compiled_code -%}
             {% call statement('main') -%}
-                {{ replace_where(target_relation, scope, meta.scope_column, compiled_code) }}
+                {%- if config.get('incremental_strategy') == 'append' -%}
+                insert into {{ target_relation }} {{ sql }}
+                {%- else -%}
+                {{ replace_where(target_relation, scope, meta.scope_column, sql) }}
+                {%- endif -%}
             {%- endcall %}
             {%- if through is not none and through != known_through -%}
                 {% do set_table_properties(target_relation, {'strata.through': through}) %}
@@ -64,11 +79,17 @@
 
 {#-
   How far the model that a table follows has come: its own watermark, or where it keeps a `changed_at`, the newest of
-  these. Text of a timestamp, or none where nothing is followed or nothing has come.
+  these. Text of a timestamp, or none where nothing is followed or nothing has come; of a list of models, their texts.
 -#}
 {% macro changes_through(followed) %}
     {%- if followed is none -%}
         {{ return(none) }}
+    {%- elif followed is not string -%}
+        {%- set texts = [] -%}
+        {%- for name in followed -%}
+            {% do texts.append(changes_through(name) or '-') %}
+        {%- endfor -%}
+        {{ return(texts | join(' ')) }}
     {%- endif -%}
     {%- set relation = built_relation(followed) -%}
     {%- if built_node(followed).config.get('meta', {}).get('follows') -%}

@@ -23,10 +23,15 @@
 {#-
   A scope as a condition on a column. A scope has `values`, a list of texts, or `ranges`, a list of pairs of timestamps
   as text, half-open, or `days`, a list of dates as text (without a column: of a table laid out by year, month and day),
-  or is `everything` (the column is never null).
+  or is `everything` (the column is never null). One about several columns has `columns`, a scope by the name of each: the
+  rows are those in any of them.
 -#}
 {% macro scope_predicate(scope, column) -%}
-    {%- if 'everything' in scope -%}
+    {%- if 'columns' in scope -%}
+        {%- for name, part in scope['columns'].items() if column in (none, name) -%}
+            ({{ scope_predicate(part, name) }}){{ ' or ' if not loop.last }}
+        {%- endfor -%}
+    {%- elif 'everything' in scope -%}
         {#- Spark plans a bare `true` as another statement, and fails on it. -#}
         {{ column }} is not null
     {%- elif 'days' in scope -%}
@@ -46,6 +51,7 @@
         {%- endfor -%}
         )
     {%- else -%}
+        {{- 'false' if not scope['ranges'] -}}
         {%- for range in scope['ranges'] -%}
             ({{ column }} >= timestamp'{{ range[0] }}' and {{ column }} < timestamp'{{ range[1] }}')
             {{- ' or ' if not loop.last -}}

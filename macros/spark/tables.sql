@@ -64,12 +64,24 @@
 {% endmacro %}
 
 
-{#- Add text columns that a table does not have yet. -#}
-{% macro add_columns(relation, names) %}
+{#- The columns of a node's description, without a row: what a table is made with that gets its others by add_columns. -#}
+{% macro described_columns(node, sql) -%}
+    select `{{ node.columns.keys() | join('`, `') }}` from ({{ sql }}) where false
+{%- endmacro %}
+
+
+{#-
+  Add text columns that a table does not have yet, in one commit: Delta's schema evolution, of the table's description
+  alone. `columns` as named_columns gives them; the comment of a column is the name that it landed under.
+-#}
+{% macro add_columns(relation, columns) %}
     {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- set missing = names | reject('in', there) | list -%}
+    {%- set missing = [] -%}
+    {%- for column in columns if column.column_name not in there -%}
+        {% do missing.append('`' ~ column.column_name ~ '` string comment ' ~ text_literal(column.name)) %}
+    {%- endfor -%}
     {%- if missing -%}
-        {% do run_query('alter table ' ~ relation ~ ' add columns (`' ~ missing | join('` string, `') ~ '` string)') %}
+        {% do run_query('alter table ' ~ relation ~ ' add columns (' ~ missing | join(', ') ~ ')') %}
     {%- endif -%}
 {% endmacro %}
 

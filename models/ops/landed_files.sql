@@ -1,7 +1,16 @@
 {{ config(materialized='table') }}
 
-with event_files as (
-    select * from {{ ref('event_files') }}
+with judged_files as (
+    select
+        'events' as source,
+        *
+    from {{ ref('event_files') }}
+    where status <> 'gone'
+    union all
+    select
+        'fleet_sensors' as source,
+        *
+    from {{ ref('sensor_files') }}
     where status <> 'gone'
 ),
 
@@ -18,7 +27,7 @@ purchase_files as (
 
 landed_files as (
     select
-        'events' as source,
+        source,
         path,
         size,
         modified_at,
@@ -29,7 +38,7 @@ landed_files as (
         rows_refused,
         status,
         reason
-    from event_files
+    from judged_files
     union all
     select
         'purchases' as source,

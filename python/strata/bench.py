@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench_purchases, places, samples
+from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
-from strata.history import DbtOptions
 
 PLAIN_JOB = Path(__file__).with_name("plain_job.py")
 EVENTS_A_DAY = 20_000

@@ -14,9 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from strata import history, places, plain_history, samples, session
+from strata.dbt_run import DbtOptions
 
 FIRST = date(2026, 1, 1)
-OPTIONS = history.DbtOptions
 
 
 def _timed(work: Callable, *arguments) -> float:
@@ -62,7 +62,7 @@ def _version(spark, name: str) -> int:
     return spark.sql(f"describe history {name} limit 1").collect()[0].version
 
 
-def _day_after(folder: Path, count: int, days: int, options: OPTIONS) -> float:
+def _day_after(folder: Path, count: int, days: int, options: DbtOptions) -> float:
     """Seconds of `dbt snapshot` for a day of some purchases after some days, in a warm process."""
     landing = _enter(folder)
     table = samples.PurchaseTable(count, FIRST)
@@ -84,7 +84,7 @@ def _day_after(folder: Path, count: int, days: int, options: OPTIONS) -> float:
     return _last_of(lambda: history.take_next(options, _quiet()), take_back)
 
 
-def _plain_day_after(folder: Path, count: int, days: int, _options: OPTIONS) -> float:
+def _plain_day_after(folder: Path, count: int, days: int, _options: DbtOptions) -> float:
     """Seconds of the hand-written MERGE for the same."""
     landing = _enter(folder)
     table = samples.PurchaseTable(count, FIRST)
@@ -103,20 +103,20 @@ def _plain_day_after(folder: Path, count: int, days: int, _options: OPTIONS) -> 
     )
 
 
-def _catch_up(folder: Path, count: int, days: int, options: OPTIONS) -> float:
+def _catch_up(folder: Path, count: int, days: int, options: DbtOptions) -> float:
     """Seconds of catching up with some days, marts included."""
     landing = _enter(folder)
     _land(samples.PurchaseTable(count, FIRST), landing, days)
     return _timed(history.catch_up, options, _quiet())
 
 
-def _rebuild(folder: Path, _count: int, _days: int, options: OPTIONS) -> float:
+def _rebuild(folder: Path, _count: int, _days: int, options: DbtOptions) -> float:
     """Seconds of rebuilding what has been caught up with, marts included."""
     _enter(folder)
     return _timed(history.rebuild, options, _quiet())
 
 
-def _process_each(folder: Path, count: int, days: int, options: OPTIONS) -> float:
+def _process_each(folder: Path, count: int, days: int, options: DbtOptions) -> float:
     """Mean seconds of a `dbt snapshot` process for each of some days."""
     landing = _enter(folder)
     _land(samples.PurchaseTable(count, FIRST), landing, days)
@@ -134,7 +134,9 @@ def _apart(measure: Callable, *arguments) -> float:
         return pool.apply(measure, arguments)
 
 
-def measure(folder: Path, scale: float, options: OPTIONS, console: Console) -> Iterator[tuple[str, float, float, str]]:
+def measure(
+    folder: Path, scale: float, options: DbtOptions, console: Console
+) -> Iterator[tuple[str, float, float, str]]:
     """Yield what was measured, seconds of this and of that, and the target of their ratio; `scale` shrinks counts."""
     many, middle, few = int(1_000_000 * scale), int(100_000 * scale), int(1_000 * scale)
     with console.status(f"a day of {many:,} purchases"):

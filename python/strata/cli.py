@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import history, jars, java, lake, places, samples, settings
+from strata import history, jars, java, lake, landing, places, samples, settings
+from strata import schema as ledger
+from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -27,7 +29,7 @@ Target = Annotated[str | None, typer.Option("--target", help="dbt's target, by i
 ProfilesDir = Annotated[Path | None, typer.Option("--profiles-dir", help="The folder of profiles.yml.")]
 
 
-def _options(variables: str | None, target: str | None, profiles_dir: Path | None) -> history.DbtOptions:
+def _options(variables: str | None, target: str | None, profiles_dir: Path | None) -> DbtOptions:
     """Return dbt's options; raise StrataError for variables that are wrong, and a folder without profiles.yml."""
     try:
         values = yaml.safe_load(variables or "{}")
@@ -38,7 +40,7 @@ def _options(variables: str | None, target: str | None, profiles_dir: Path | Non
     settings.load(places.ROOT, values)
     if profiles_dir is not None and not (profiles_dir / "profiles.yml").exists():
         raise StrataError(f"--profiles-dir names {profiles_dir}, which holds no profiles.yml: name the folder of one.")
-    return history.DbtOptions(variables, target, str(profiles_dir.resolve()) if profiles_dir else None)
+    return DbtOptions(variables, target, str(profiles_dir.resolve()) if profiles_dir else None)
 
 
 @app.command()
@@ -62,6 +64,19 @@ def replay(
 def rebuild(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
     """Derive the whole history of purchases from raw in one statement, and swap it in."""
     history.rebuild(_options(vars, target, profiles_dir), console)
+
+
+@app.command()
+def schema(
+    source: Annotated[str | None, typer.Option(help="Only this source, such as fleet_sensors.")] = None,
+    vars: Vars = None,
+    target: Target = None,
+    profiles_dir: ProfilesDir = None,
+) -> None:
+    """Print how the schemas of what lands have changed, as a timeline."""
+    if source not in (None, *landing.SOURCES):
+        raise StrataError(f"--source names {source}: name one of {', '.join(landing.SOURCES)}.")
+    ledger.timeline(_options(vars, target, profiles_dir), console, source)
 
 
 @app.command()
@@ -103,7 +118,7 @@ def doctor(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir =
         raise typer.Exit(1)
 
 
-def _settings(options: history.DbtOptions) -> str:
+def _settings(options: DbtOptions) -> str:
     profiles = Path(options.profiles_dir or places.ROOT) / "profiles.yml"
     outputs = yaml.safe_load(profiles.read_text())["strata"]
     target = options.target or outputs["target"]

@@ -2,61 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
-from dataclasses import dataclass
 from datetime import date
 
-from dbt.cli.main import dbtRunner
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from strata import places
+from strata.dbt_run import DbtOptions, run_dbt, sentence
 from strata.errors import StrataError
 
 # What macros/spark/snapshot.sql says of each day that it has taken.
 DAY_TAKEN = re.compile(r"^\d{4}-\d{2}-\d{2}: .* (\d+) days? left\.$")
-# dbt's own output goes to its log file alone.
-QUIET = ["--log-level", "none", "--log-level-file", "debug"]
 FOLLOWING = [f"path:models/{layer}/purchases" for layer in ("raw", "ops", "stage", "quarantine", "mart")]
-
-
-@dataclass(frozen=True)
-class DbtOptions:
-    """The options of dbt that every command takes; None where dbt's own default holds."""
-
-    vars: str | None = None
-    target: str | None = None
-    profiles_dir: str | None = None
-
-    def arguments(self) -> list[str]:
-        """Return them as dbt's command line has them."""
-        given = {"--vars": self.vars, "--target": self.target, "--profiles-dir": self.profiles_dir or str(places.ROOT)}
-        return [word for name, value in given.items() if value is not None for word in (name, value)]
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _sentence(message: str) -> str:
-    """Return what a failed node says, without dbt's heading and the names of macros below."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    said = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error|> |called by", line)]
-    return " ".join(said) or message
 
 
 class DayBar:
@@ -88,14 +45,10 @@ class DayBar:
 def _dbt(command: list[str], options: DbtOptions, console: Console, **environment: str) -> list[str]:
     """Run a dbt command in this process and return the sentences of what it refused or failed."""
     bar = DayBar(console)
-    # Relative places are below the folder of whoever called, not below the project.
-    named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
-    with _environment(**named, **environment), chdir(places.ROOT), bar.progress:
-        done = dbtRunner(callbacks=[bar.listen]).invoke([*command, *options.arguments(), *QUIET])
-    if done.exception is not None:
-        raise StrataError(_sentence(str(done.exception)))
-    failed = [result for result in done.result.results if result.status in ("error", "fail", "runtime error")]
-    return list(dict.fromkeys(_sentence(result.message or f"{result.node.name} failed.") for result in failed))
+    with bar.progress:
+        results = run_dbt(command, options, bar.listen, **environment)
+    failed = [result for result in results if result.status in ("error", "fail", "runtime error")]
+    return list(dict.fromkeys(sentence(result.message or f"{result.node.name} failed.") for result in failed))
 
 
 def _bring_along(options: DbtOptions, console: Console) -> list[str]:

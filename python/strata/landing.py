@@ -5,13 +5,15 @@ Spark's readers hide: bytes that are no UTF-8, a truncated gzip, a column that i
 lake's intake file, one JSON object a line for each file known, which the load reads as a table:
 
 - `path`: the name that a file is known by, its path below the landing folder, or its full path when it lies elsewhere
-- `file_id`: a short name made of it; `files/file_id=<it>/landed.csv` in the intake folder links to the file
+- `file_id`: a short name made of it; `<source>/file_id=<it>/landed` in the intake folder links to the file, with `.gz`
+  behind it where it is gzipped
 - `location` (its full path), `size` (bytes), `modified_at` (UTC, microseconds), `content_hash`: what was found there
 - `is_listed`: found by this run; `is_gone`: known from an earlier run and no longer there
 - `rows_landed`: rows after the header, blank lines not counted; `columns`: the header's names
-- `reading`: how the load must read it, `plain`, `multiline` (quoted line breaks) or `lines` (a stray quote)
+- `reading`: how the load must read it, `plain`, `multiline` (quoted line breaks), `lines` (a stray quote), or `text`
+  for JSON lines, which have no header: each line is a row, and the one column is `line`
 - `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
-- `landed_on`: the landed day that the file's folder says, for a source of daily deliveries; else null
+- `landed_on`: the landed day that the file's folder says; null where it says none
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from strata.errors import StrataError
 CHUNK_BYTES = 4 * 1024 * 1024
 # What is longer or wider is no table, and would take Spark's parser down, and every other file of the run with it.
 LONGEST_LINE = 512 * 1024
+# A line of JSON names each of its values, and meets no such parser.
+LONGEST_JSON_LINE = 16 * 1024 * 1024
 WIDEST_HEADER = 2000
 # A file with a quoted line break is read by one task, and a scan that looks for them keeps its rows in memory no longer
 # than a record: a stray quote must not swallow the rest of a large file.
@@ -48,18 +52,25 @@ csv.field_size_limit(LONGEST_RECORD)
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of landed data: its folder below the landing folder and the columns that its files must have."""
+    """A kind of landed data: its folder below the landing folder and the columns that its CSV files must have."""
 
     name: str
     columns: tuple[str, ...]
-    endings: tuple[str, ...] = (".csv", ".csv.gz")
-    # The files below a day's folder, YYYY/MM/DD or year=YYYY/month=MM/day=DD, are one delivery.
+    # JSON lines, .jsonl, instead of CSV.
+    is_json: bool = False
+    # Every file lies below a day's folder, YYYY/MM/DD or year=YYYY/month=MM/day=DD.
     is_daily: bool = False
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What the names of its files end in."""
+        return (".jsonl", ".jsonl.gz") if self.is_json else (".csv", ".csv.gz")
 
 
 SOURCES = {
     "events": Source("events", ("time", "action")),
     "purchases": Source("purchases", ("PurchaseID", "product", "user", "date"), is_daily=True),
+    "fleet_sensors": Source("fleet_sensors", (), is_json=True, is_daily=True),
 }
 
 
@@ -209,9 +220,9 @@ class _Fault(Exception):
     """Why a file is refused, as its text."""
 
 
-def _has_long_line(block: bytes) -> bool:
+def _has_long_line(block: bytes, longest: int) -> bool:
     """Tell whether a block of lines has one that is too long; one a little shorter may be told too."""
-    half = LONGEST_LINE // 2
+    half = longest // 2
     # A line longer than the limit covers one of these stretches whole.
     return any(block.find(b"\n", start, start + half) < 0 for start in range(0, len(block) - half, half))
 
@@ -270,18 +281,21 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
     """Read a file once and fill in what its content says: hash, rows, columns, reading, fault."""
     digest = hashlib.sha256()
     path = Path(landed.location)
+    longest = LONGEST_JSON_LINE if source.is_json else LONGEST_LINE
     header: bytes | None = None
     rows = 0
     stray = False
     try:
         for block in _lines(_chunks(path, digest)):
-            if header is None:
+            if header is None and not source.is_json:
                 header, block = _first_line(block)
-            if _has_long_line(block):
-                raise _Fault(f"it has a line longer than {LONGEST_LINE // 1024} KiB")
+            if _has_long_line(block, longest):
+                raise _Fault(f"it has a line longer than {longest // 1024} KiB")
             rows += _count_rows(block)
-            stray = stray or _stray_quotes(block)
-        if header is not None:
+            stray = stray or (not source.is_json and _stray_quotes(block))
+        if source.is_json:
+            landed.columns, landed.reading = ["line"], "text"
+        elif header is not None:
             columns = next(csv.reader([header.decode()], strict=False))
             if len(columns) > WIDEST_HEADER:
                 raise _Fault(f"its header has {len(columns)} columns")
@@ -329,8 +343,7 @@ def known_bytes(source: Source) -> int:
 
 def _link(landed: LandedFile, files: Path) -> None:
     """Make the link by which Spark finds the file, so that no character of its path means anything to Spark."""
-    ending = ".csv.gz" if landed.location.endswith(".gz") else ".csv"
-    link = files / f"file_id={landed.file_id}" / f"landed{ending}"
+    link = files / f"file_id={landed.file_id}" / ("landed.gz" if landed.location.endswith(".gz") else "landed")
     if link.is_symlink() and os.readlink(link) == landed.location:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -386,7 +399,7 @@ class Stock:
                 self._found[name] = replace(before, is_listed=True, is_gone=False)
             else:
                 file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
-                landed_on = _landed_on(path, self._place) if source.is_daily else None
+                landed_on = _landed_on(path, self._place)
                 landed = LandedFile(name, file_id, str(path), size, _utc(modified_ns), stamp, landed_on=landed_on)
                 self._found[name] = landed
                 self._to_scan.append(landed)

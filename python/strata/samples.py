@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -22,14 +24,18 @@ def event_lines(count: int, start: datetime, days: float, seed: int = SEED) -> I
         yield f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z,{action}\n"
 
 
-def write_csv(path: Path, lines: Iterator[str], header: str = "time,action\n") -> None:
-    """Write a CSV file, gzipped where its name ends in .gz; it appears under its name only when it is whole."""
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a file, gzipped where its name ends in .gz; it appears under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
     with gzip.open(draft, "wt") if path.name.endswith(".gz") else draft.open("w") as file:
-        file.write(header)
         file.writelines(lines)
     draft.replace(path)
+
+
+def write_csv(path: Path, lines: Iterator[str], header: str = "time,action\n") -> None:
+    """Write a CSV file as write_lines does."""
+    write_lines(path, itertools.chain([header], lines))
 
 
 def _day_of_a_shop(day: datetime, chance: random.Random) -> Iterator[str]:
@@ -125,4 +131,69 @@ class PurchaseTable:
             self.next_id += 1
 
 
-SAMPLES = {"events": write_event_sample, "purchases": write_purchase_sample}
+# The fleet's sensors: what each reads at rest, how far it strays, and every how many minutes a truck sends it.
+SENSORS = {
+    "speed": (55.0, 30.0, 1),
+    "engine_rpm": (1400.0, 400.0, 1),
+    "oil_temp": (96.0, 8.0, 5),
+    "coolant_temp": (88.0, 6.0, 5),
+    "fuel_level": (60.0, 35.0, 15),
+    "battery_voltage": (27.4, 0.8, 15),
+    "tire_pressure_front": (8.2, 0.3, 30),
+    "tire_pressure_rear": (8.4, 0.3, 30),
+    "cargo_temp": (4.0, 2.0, 10),
+    "odometer": (250_000.0, 100_000.0, 60),
+}
+# Two that come with the second day, named as whoever added them liked.
+NEW_SENSORS = {"adblue_level": (70.0, 25.0, 30), "Axle Load (t)": (9.5, 1.5, 60)}
+SILENT_SENSOR = "cargo_temp"
+
+
+def sensor_lines(
+    day: datetime,
+    trucks: int,
+    minutes: Iterable[int],
+    sensors: dict[str, tuple[float, float, int]],
+    chance: random.Random,
+) -> Iterator[str]:
+    """Yield JSON lines of a day: of each truck and minute the sensors whose turn it is, some of them left out."""
+    for minute in minutes:
+        for truck in range(trucks):
+            values = {
+                name: round(chance.gauss(rest, strays / 3), 2)
+                for name, (rest, strays, every) in sensors.items()
+                if (minute + truck) % every == 0 and chance.random() < 0.7
+            }
+            if values:
+                moment = day + timedelta(minutes=minute, seconds=chance.randrange(60))
+                line = {"truck_id": f"truck-{truck + 1:02}", "recorded_at": f"{moment:%Y-%m-%dT%H:%M:%SZ}", **values}
+                yield json.dumps(line) + "\n"
+
+
+def write_sensor_sample(landing: Path) -> list[Path]:
+    """Write three days of a fleet of 20 trucks below a landing folder and return the files.
+
+    Two more sensors come with the second day, one falls silent on the third, and a few values and lines are not valid.
+    """
+    chance = random.Random(SEED)
+    files = []
+    for number in range(3):
+        day = FIRST_DAY + timedelta(days=number)
+        sensors = SENSORS if number == 0 else {**SENSORS, **NEW_SENSORS}
+        if number == 2:
+            sensors = {name: how for name, how in sensors.items() if name != SILENT_SENSOR}
+        lines = list(sensor_lines(day, 20, range(8 * 60, 18 * 60, 5), sensors, chance))
+        if number == 1:
+            at = f"{day:%Y-%m-%d}T12:00:00Z"
+            lines += [
+                f'{{"truck_id": "truck-01", "recorded_at": "{at}", "speed": "n/a", "oil_temp": 95.5}}\n',
+                f'{{"truck_id": "truck-02", "recorded_at": "{at}", "speed": 5\n',
+                f'{{"recorded_at": "{at}", "speed": 51.0}}\n',
+            ]
+        path = landing / "fleet_sensors" / f"{day:%Y/%m/%d}" / ("sensors.jsonl.gz" if number == 1 else "sensors.jsonl")
+        write_lines(path, iter(lines))
+        files.append(path)
+    return files
+
+
+SAMPLES = {"events": write_event_sample, "purchases": write_purchase_sample, "fleet_sensors": write_sensor_sample}

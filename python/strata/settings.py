@@ -50,6 +50,8 @@ class Settings(BaseModel):
     allow_empty_snapshot: StrictBool
     snapshot_date: Annotated[date, BeforeValidator(_is_date_text)] | None
     verify_history: StrictBool | None
+    max_new_sensors: Annotated[StrictInt, Field(ge=0)]
+    max_sensor_columns: Annotated[StrictInt, Field(gt=0, le=10_000)]
     events_path: Annotated[str, Field(strict=True, min_length=1)] | None
 
     @field_validator("window_minutes")
@@ -70,6 +72,8 @@ MENDS = {
     "allow_empty_snapshot": "true or false",
     "snapshot_date": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
     "verify_history": "true or false, or left out to choose by the size of the history",
+    "max_new_sensors": "a whole number from 0, such as 50",
+    "max_sensor_columns": "a whole number from 1 to 10000, such as 2000",
     "events_path": "the path of a file or a folder",
 }
 

@@ -14,7 +14,8 @@ import pytest
 from dbt.cli.main import dbtRunner
 from rich.console import Console
 
-from strata import history, places, session
+from strata import places, session
+from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
 
 # Before any time that a test lands a file with, after any event in it.
@@ -86,7 +87,7 @@ class Lake:
         """Run a command of strata.history in this process."""
         self.enter()
         printed = io.StringIO()
-        options = history.DbtOptions(str(variables) if variables else None, "dev" if self.prefix else None)
+        options = DbtOptions(str(variables) if variables else None, "dev" if self.prefix else None)
         try:
             command(*arguments, options, Console(file=printed, width=1000))
             refused = []

@@ -4,8 +4,9 @@
 -#}
 {% macro check_window_minutes() %}
     {%- if execute and not flags.FULL_REFRESH -%}
-        {%- for name in ['actions_per_minute', 'action_windows'] if built_node(name).unique_id in selected_resources -%}
-            {%- set relation = built_relation(name) -%}
+        {%- for node in graph.nodes.values()
+            if 'strata.window_minutes' in (node.config.get('tblproperties') or {}) and node.unique_id in selected_resources -%}
+            {%- set relation = built_relation(node.name) -%}
             {%- set built_with = none if relation is none else table_property(relation, 'strata.window_minutes') -%}
             {%- if built_with is not none and built_with | int != var('window_minutes') | int -%}
                 {% do exceptions.raise_compiler_error(

@@ -1,0 +1,77 @@
+{#- The columns of raw.fleet_sensors that are not sensors; a sensor's column is named beside these. -#}
+{% macro fleet_columns() %}
+    {{ return(built_node('raw_fleet_sensors').columns.keys() | list) }}
+{% endmacro %}
+
+
+{#-
+  The columns of sensors that raw.fleet_sensors has, and after them those that this run gives it: a list as named_columns
+  gives. A new key gets the next column while there are fewer than max_sensor_columns, in the order of landed day, file
+  and name. One whose column's name is another's already gets none.
+-#}
+{% macro sensor_columns() %}
+    {%- set columns = landed_columns('raw_fleet_sensors') -%}
+    {%- set room = var('max_sensor_columns') | int - columns | length -%}
+    {%- set taken = columns | map(attribute='column_name') | list -%}
+    {%- if execute and room > 0 and built_relation('sensor_keys') is not none -%}
+        {%- set sql -%}
+            select landed_name from {{ built_relation('sensor_keys') }}
+            where landed_name not in ('truck_id', 'recorded_at'
+                {%- for column in columns %}, {{ text_literal(column.name) }}{% endfor -%}
+            )
+            group by landed_name
+            order by min(struct(landed_on, path)), landed_name
+            limit {{ room }}
+        {%- endset -%}
+        {%- for column in named_columns(run_query(sql).columns[0].values(), fleet_columns()) if column.column_name not in taken -%}
+            {% do columns.append(column) %}
+            {% do taken.append(column.column_name) %}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{#- Add the columns that this run gives raw.fleet_sensors, and warn of very many, and of keys that get none. -#}
+{% macro add_sensor_columns(relation) %}
+    {%- set known = landed_columns('raw_fleet_sensors') | map(attribute='name') | list -%}
+    {%- set columns = sensor_columns() -%}
+    {%- set new = columns | map(attribute='name') | reject('in', known) | list -%}
+    {% do add_columns(relation, columns) if new %}
+    {%- if new | length > var('max_new_sensors') | int -%}
+        {% do exceptions.warn(
+            new | length ~ ' new sensors came in one run, more than max_new_sensors (' ~ var('max_new_sensors') ~ '): '
+            ~ new[:5] | join(', ') ~ ', ...; each has a column of ' ~ relation
+            ~ " now, and 'strata schema' lists them. If they are garbage, look at what sends them."
+        ) %}
+    {%- endif -%}
+    {%- if columns | length >= var('max_sensor_columns') | int -%}
+        {%- set names = run_query(
+            'select count(distinct landed_name) from ' ~ built_relation('sensor_keys')
+            ~ " where landed_name not in ('truck_id', 'recorded_at')"
+        )[0][0] -%}
+        {%- if names > columns | length -%}
+            {% do exceptions.warn(
+                names - columns | length ~ ' keys have no column, for ' ~ relation ~ ' has the '
+                ~ var('max_sensor_columns') ~ ' that max_sensor_columns allows: their values are in quarantine. Look at'
+                ~ ' what sends them, or raise max_sensor_columns and build with --full-refresh.'
+            ) %}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- The values of the JSON texts in `landed_values` as fields c0, c1, ... of one struct, in the order of `columns`. -#}
+{% macro values_of_sensors(columns) -%}
+    {%- set fields = [] -%}
+    {%- set names = [] -%}
+    {%- for column in columns -%}
+        {% do fields.append({'name': column.name, 'type': 'string', 'nullable': true, 'metadata': {}}) %}
+        {% do names.append('c' ~ loop.index0 ~ ': string') %}
+    {%- endfor -%}
+    {#- Written and read once more, for the reader finds a field by its hash; the map would be searched for each column. -#}
+    cast(
+        from_json(to_json(landed_values), {{ text_literal(tojson({'type': 'struct', 'fields': fields})) }})
+        as struct<{{ names | join(', ') }}>
+    )
+{%- endmacro %}

@@ -1,0 +1,67 @@
+{{ config(materialized='table') }}
+
+-- depends_on: {{ ref('raw_fleet_sensors') }}
+
+with windows as (
+    select * from {{ ref('sensor_windows') }}
+),
+
+landed_names as (
+    select
+        cast(sensor as string) as sensor,
+        cast(landed_name as string) as landed_name
+    from values
+        (null, null)
+        {%- for column in landed_columns('raw_fleet_sensors') %},
+        ('{{ column.column_name }}', {{ text_literal(column.name) }})
+        {%- endfor %}
+        as landed_names (sensor, landed_name)
+),
+
+trucks as (
+    select
+        truck_id,
+        count(distinct window_start) as window_count
+    from windows
+    group by truck_id
+),
+
+sensors_of_trucks as (
+    select
+        truck_id,
+        sensor,
+        min(first_reading_at) as first_seen_at,
+        max(last_reading_at) as last_seen_at,
+        sum(reading_count) as reading_count,
+        count(*) as window_count
+    from windows
+    group by truck_id, sensor
+),
+
+sensors as (
+    select
+        sensors_of_trucks.sensor,
+        min(sensors_of_trucks.first_seen_at) as first_seen_at,
+        max(sensors_of_trucks.last_seen_at) as last_seen_at,
+        count(*) as truck_count,
+        sum(sensors_of_trucks.reading_count) as reading_count,
+        cast(sum(sensors_of_trucks.window_count) / sum(trucks.window_count) as double) as window_share
+    from sensors_of_trucks
+    inner join trucks on sensors_of_trucks.truck_id = trucks.truck_id
+    group by sensors_of_trucks.sensor
+),
+
+sensor_catalog as (
+    select
+        sensors.sensor,
+        landed_names.landed_name,
+        sensors.first_seen_at,
+        sensors.last_seen_at,
+        sensors.truck_count,
+        sensors.reading_count,
+        sensors.window_share
+    from sensors
+    left join landed_names on sensors.sensor = landed_names.sensor
+)
+
+select * from sensor_catalog

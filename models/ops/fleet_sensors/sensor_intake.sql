@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+{{ landed_files_of('fleet_sensors') }}

@@ -1,0 +1,252 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        meta={'follows': ['event_files', 'purchase_deliveries', 'raw_fleet_sensors']},
+    )
+}}
+
+-- depends_on: {{ ref('raw_fleet_sensors') }}
+
+with event_columns as (
+    select
+        intake.path,
+        intake.landed_on,
+        explode(array_distinct(intake.columns)) as landed_name
+    from {{ ref('event_intake') }} as intake
+    inner join {{ ref('event_files') }} as files on intake.path = files.path
+    where files.status = 'loaded' and intake.content_hash = files.content_hash
+),
+
+delivered_files as (
+    select inline(files) as (path, content_hash)
+    from {{ ref('purchase_deliveries') }}
+),
+
+purchase_columns as (
+    select
+        intake.path,
+        intake.landed_on,
+        explode(array_distinct(intake.columns)) as landed_name
+    from {{ ref('purchase_intake') }} as intake
+    inner join delivered_files on intake.path = delivered_files.path
+    where intake.content_hash = delivered_files.content_hash
+),
+
+sensor_keys as (
+    select * from {{ ref('sensor_keys') }}
+),
+
+-- What each file has of each column: a value, and its types.
+landed_columns as (
+    select
+        'events' as source,
+        landed_name,
+        path,
+        landed_on,
+        true as has_value,
+        array('text') as types
+    from event_columns
+    union all
+    select
+        'purchases' as source,
+        landed_name,
+        path,
+        landed_on,
+        true as has_value,
+        array('text') as types
+    from purchase_columns
+    union all
+    select
+        'fleet_sensors' as source,
+        landed_name,
+        path,
+        landed_on,
+        value_count > 0 as has_value,
+        types
+    from sensor_keys
+),
+
+known as (
+    {% if is_incremental() -%}
+    select * from {{ this }}
+    {%- else -%}
+    select
+        cast(null as string) as source,
+        cast(null as string) as landed_name,
+        cast(null as string) as type,
+        cast(null as string) as change,
+        cast(null as date) as landed_on
+    where false
+    {%- endif %}
+),
+
+added as (
+    select
+        source,
+        landed_name,
+        array_join(min_by(types, struct(landed_on, path)), ', ') as type,
+        'added' as change,
+        min(struct(landed_on, path)) as first_seen
+    from landed_columns
+    group by source, landed_name
+),
+
+type_conflicts as (
+    select
+        source,
+        landed_name,
+        type,
+        'type_conflict' as change,
+        min(struct(landed_on, path)) as first_seen
+    from landed_columns
+    lateral view explode(types) as type
+    where source = 'fleet_sensors' and type <> 'number' and landed_name not in ('truck_id', 'recorded_at')
+    group by source, landed_name, type
+),
+
+days as (
+    select distinct
+        source,
+        landed_on
+    from landed_columns
+    where landed_on is not null
+),
+
+days_with_value as (
+    select
+        source,
+        landed_name,
+        landed_on,
+        min(path) as path
+    from landed_columns
+    where has_value and landed_on is not null
+    group by source, landed_name, landed_on
+),
+
+first_days as (
+    select
+        source,
+        landed_name,
+        min(landed_on) as landed_on
+    from days_with_value
+    group by source, landed_name
+),
+
+every_day as (
+    select
+        first_days.source,
+        first_days.landed_name,
+        days.landed_on,
+        days_with_value.path is not null as has_value,
+        lag(days_with_value.path) over (
+            partition by first_days.source, first_days.landed_name order by days.landed_on
+        ) is not null as had_value
+    from first_days
+    inner join days on first_days.source = days.source and first_days.landed_on <= days.landed_on
+    left join days_with_value
+        on
+            first_days.source = days_with_value.source
+            and first_days.landed_name = days_with_value.landed_name
+            and days.landed_on = days_with_value.landed_on
+),
+
+silent as (
+    select
+        source,
+        landed_name,
+        landed_on
+    from every_day
+    where had_value and not has_value
+),
+
+-- A day may have been noted as silent before the file came that has a value of it: it has returned on that very day.
+ever_silent as (
+    select * from silent
+    union distinct
+    select
+        source,
+        landed_name,
+        landed_on
+    from known
+    where change = 'silent'
+),
+
+returned as (
+    select
+        ever_silent.source,
+        ever_silent.landed_name,
+        min(struct(days_with_value.landed_on, days_with_value.path)) as first_seen
+    from ever_silent
+    inner join days_with_value
+        on
+            ever_silent.source = days_with_value.source
+            and ever_silent.landed_name = days_with_value.landed_name
+            and ever_silent.landed_on <= days_with_value.landed_on
+    group by ever_silent.source, ever_silent.landed_name, ever_silent.landed_on
+),
+
+changes as (
+    select * from added
+    union all
+    select * from type_conflicts
+    union all
+    select
+        source,
+        landed_name,
+        null as type,
+        'silent' as change,
+        struct(landed_on, cast(null as string) as path) as first_seen
+    from silent
+    union distinct
+    select
+        source,
+        landed_name,
+        null as type,
+        'returned' as change,
+        first_seen
+    from returned
+),
+
+columns as (
+    {{ columns_of_sources() }}
+),
+
+newest_versions as (
+    select
+        source,
+        max(newest) as version
+    from columns
+    group by source
+),
+
+schema_changes as (
+    select
+        changes.source,
+        changes.landed_name,
+        coalesce(columns.column_name, 'other_columns') as column_name,
+        changes.type,
+        changes.change,
+        changes.first_seen.path,
+        changes.first_seen.landed_on,
+        coalesce(if(changes.change = 'added', columns.added_in, null), newest_versions.version) as table_version,
+        current_timestamp() as noticed_at
+    from changes
+    left join newest_versions on changes.source = newest_versions.source
+    left join columns on changes.source = columns.source and changes.landed_name = columns.landed_name
+    left anti join known
+        on
+            changes.source = known.source
+            and changes.landed_name = known.landed_name
+            and changes.change = known.change
+            and (
+                changes.change = 'added'
+                or (changes.change = 'type_conflict' and changes.type = known.type)
+                or (changes.change in ('silent', 'returned') and changes.first_seen.landed_on = known.landed_on)
+            )
+    -- A key beyond max_sensor_columns is in quarantine, and no change of the table.
+    where changes.source <> 'fleet_sensors' or columns.column_name is not null
+)
+
+select * from schema_changes

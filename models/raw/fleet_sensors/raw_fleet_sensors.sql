@@ -1,0 +1,78 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_where',
+        alias='fleet_sensors',
+        meta={
+            'scope': 'changed_files',
+            'scope_column': 'path',
+            'follows': 'sensor_keys',
+            'evolves': 'add_sensor_columns',
+        },
+        tblproperties={'delta.dataSkippingStatsColumns': 'recorded_at,path'},
+    )
+}}
+
+-- depends_on: {{ ref('sensor_keys') }}
+{% set columns = sensor_columns() %}
+
+with lines as (
+    select * from {{ ref('judged_sensor_lines') }}
+    where {{ in_scope('path') }}
+),
+
+loaded_files as (
+    select path from {{ ref('sensor_files') }}
+    where status = 'loaded'
+),
+
+valid_lines as (
+    select
+        lines.truck_id,
+        lines.recorded_at,
+        -- null is no value.
+        map_filter(
+            lines.landed_values,
+            (name, landed_text) -> name not in ('truck_id', 'recorded_at') and landed_text <> 'null'
+        ) as landed_values,
+        lines.path,
+        lines.landed_on,
+        lines.file_modified_at,
+        lines.loaded_at
+    from lines
+    inner join loaded_files on lines.path = loaded_files.path
+    where lines.is_valid
+),
+
+with_sensors as (
+    select
+        *
+        {%- if columns %},
+        {{ values_of_sensors(columns) }} as sensors
+        {%- endif %}
+    from valid_lines
+),
+
+fleet_sensors as (
+    select
+        truck_id,
+        recorded_at,
+        size(landed_values) as value_count,
+        map_filter(
+            landed_values,
+            (name, landed_text) -> name not in (
+                ''
+                {%- for column in columns %}, {{ text_literal(column.name) }}{% endfor -%}
+            )
+        ) as other_values,
+        path,
+        landed_on,
+        file_modified_at,
+        loaded_at
+        {%- for column in columns %},
+        sensors.c{{ loop.index0 }} as `{{ column.column_name }}`
+        {%- endfor %}
+    from with_sensors
+)
+
+select * from fleet_sensors

@@ -1,0 +1,63 @@
+"""dbt commands in this process, with dbt's own output in its log file alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+
+from dbt.cli.main import dbtRunner
+
+from strata import places
+from strata.errors import StrataError
+
+QUIET = ["--log-level", "none", "--log-level-file", "debug"]
+
+
+@dataclass(frozen=True)
+class DbtOptions:
+    """The options of dbt that every command takes; None where dbt's own default holds."""
+
+    vars: str | None = None
+    target: str | None = None
+    profiles_dir: str | None = None
+
+    def arguments(self) -> list[str]:
+        """Return them as dbt's command line has them."""
+        given = {"--vars": self.vars, "--target": self.target, "--profiles-dir": self.profiles_dir or str(places.ROOT)}
+        return [word for name, value in given.items() if value is not None for word in (name, value)]
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def sentence(message: str) -> str:
+    """Return what a failed node says, without dbt's heading and the names of macros below."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    said = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error|> |called by", line)]
+    return " ".join(said) or message
+
+
+def run_dbt(command: list[str], options: DbtOptions, listen: Callable | None = None, **environment: str) -> list:
+    """Run a dbt command and return its results; `listen` gets each event. Raise StrataError when it could not run."""
+    # Relative places are below the folder of whoever called, not below the project.
+    named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
+    with _environment(**named, **environment), chdir(places.ROOT):
+        done = dbtRunner(callbacks=[listen] if listen else []).invoke([*command, *options.arguments(), *QUIET])
+    if done.exception is not None:
+        raise StrataError(sentence(str(done.exception)))
+    return list(done.result.results)
