@@ -49,12 +49,12 @@
     with tokens as (
         select
             *,
-            line rlike r'{{ flat_object_pattern() }}' as is_flat,
+            line rlike {{ text_literal(flat_object_pattern()) }} as is_flat,
             transform(
-                regexp_extract_all(line, r'{{ member_pattern() }}', 1),
+                regexp_extract_all(line, {{ text_literal(member_pattern()) }}, 1),
                 key -> {{ json_string_text('key') }}
             ) as keys,
-            regexp_extract_all(line, r'{{ member_pattern() }}', 2) as texts
+            regexp_extract_all(line, {{ text_literal(member_pattern()) }}, 2) as texts
         from {{ lines }}
     ),
 
@@ -95,7 +95,7 @@
 {#- What a JSON string says: the text in its quotes, escapes read. -#}
 {% macro json_string_text(json) -%}
     if(
-        contains({{ json }}, r'\'),
+        contains({{ json }}, '\\'),
         from_json('[' || {{ json }} || ']', 'array<string>')[0],
         substring({{ json }}, 2, length({{ json }}) - 2)
     )

@@ -16,9 +16,7 @@
     {%- if execute and room > 0 and built_relation('sensor_keys') is not none -%}
         {%- set sql -%}
             select landed_name from {{ built_relation('sensor_keys') }}
-            where landed_name not in ('truck_id', 'recorded_at'
-                {%- for column in columns %}, {{ text_literal(column.name) }}{% endfor -%}
-            )
+            where landed_name not in {{ text_list(['truck_id', 'recorded_at'] + columns | map(attribute='name') | list) }}
             group by landed_name
             order by min(struct(landed_on, path)), landed_name
             limit {{ room }}
@@ -61,17 +59,33 @@
 {% endmacro %}
 
 
-{#- The values of the JSON texts in `landed_values` as fields c0, c1, ... of one struct, in the order of `columns`. -#}
+{#-
+  The JSON texts in the map `landed_values` as one struct, with a field for each of `columns` by its column's name. Written
+  and read once more, for the reader finds a field by its hash; the map would be searched for each column.
+-#}
 {% macro values_of_sensors(columns) -%}
+    {%- if not columns -%}
+        {{ return('cast(null as struct<no_sensor: string>)') }}
+    {%- endif -%}
     {%- set fields = [] -%}
-    {%- set names = [] -%}
     {%- for column in columns -%}
         {% do fields.append({'name': column.name, 'type': 'string', 'nullable': true, 'metadata': {}}) %}
-        {% do names.append('c' ~ loop.index0 ~ ': string') %}
     {%- endfor -%}
-    {#- Written and read once more, for the reader finds a field by its hash; the map would be searched for each column. -#}
     cast(
         from_json(to_json(landed_values), {{ text_literal(tojson({'type': 'struct', 'fields': fields})) }})
-        as struct<{{ names | join(', ') }}>
+        as struct<`{{ columns | map(attribute='column_name') | join('`: string, `') }}`: string>
+    )
+{%- endmacro %}
+
+
+{#- The other way round: the texts of such columns as a map by the columns' names, without those that are null. -#}
+{% macro map_of_sensors(columns) -%}
+    {%- if not columns -%}
+        {{ return('cast(map() as map<string, string>)') }}
+    {%- endif -%}
+    {%- set names = columns | map(attribute='column_name') | list -%}
+    map_filter(
+        map_from_arrays(array('{{ names | join("', '") }}'), array(`{{ names | join('`, `') }}`)),
+        (name, landed_text) -> landed_text is not null
     )
 {%- endmacro %}

@@ -50,3 +50,18 @@
     {%- endif -%}
     {{ return(columns) }}
 {% endmacro %}
+
+
+{#- The same as a query: column_name, landed_name. -#}
+{% macro landed_column_names(name) -%}
+    select
+        cast(column_name as string) as column_name,
+        cast(landed_name as string) as landed_name
+    from values
+        (null, null)
+        {%- for column in landed_columns(name) %},
+        ('{{ column.column_name }}', {{ text_literal(column.name) }})
+        {%- endfor %}
+        as landed_columns (column_name, landed_name)
+    where column_name is not null
+{%- endmacro %}

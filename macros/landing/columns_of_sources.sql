@@ -40,3 +40,19 @@
         as columns (source, landed_name, column_name, added_in, newest)
     where source is not null
 {%- endmacro %}
+
+
+{#- What the ledger of schema changes holds before this run. -#}
+{% macro known_schema_changes() -%}
+    {%- if is_incremental() -%}
+    select * from {{ this }}
+    {%- else -%}
+    select
+        cast(null as string) as source,
+        cast(null as string) as landed_name,
+        cast(null as string) as type,
+        cast(null as string) as change,
+        cast(null as date) as landed_on
+    where false
+    {%- endif -%}
+{%- endmacro %}

@@ -45,11 +45,7 @@
             {{- ' or ' if not loop.last -}}
         {%- endfor -%}
     {%- elif 'values' in scope -%}
-        {{ column }} in (
-        {%- for value in scope['values'] -%}
-            {{ text_literal(value) }}{{ ', ' if not loop.last }}
-        {%- endfor -%}
-        )
+        {{ column }} in {{ text_list(scope['values']) }}
     {%- else -%}
         {{- 'false' if not scope['ranges'] -}}
         {%- for range in scope['ranges'] -%}

@@ -106,6 +106,16 @@
 {%- endmacro %}
 
 
+{#- Texts as a list in brackets, for `in`. -#}
+{% macro text_list(values) -%}
+    (
+    {%- for value in values -%}
+        {{ text_literal(value) }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+    )
+{%- endmacro %}
+
+
 {#- The node of a model or snapshot, by its name. -#}
 {% macro built_node(name) %}
     {%- for node in graph.nodes.values() if node.name == name and node.resource_type in ('model', 'snapshot') -%}

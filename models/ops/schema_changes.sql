@@ -69,17 +69,7 @@ landed_columns as (
 ),
 
 known as (
-    {% if is_incremental() -%}
-    select * from {{ this }}
-    {%- else -%}
-    select
-        cast(null as string) as source,
-        cast(null as string) as landed_name,
-        cast(null as string) as type,
-        cast(null as string) as change,
-        cast(null as date) as landed_on
-    where false
-    {%- endif %}
+    {{ known_schema_changes() }}
 ),
 
 added as (
@@ -93,6 +83,17 @@ added as (
     group by source, landed_name
 ),
 
+sensor_types as (
+    select
+        source,
+        landed_name,
+        explode(types) as type,
+        landed_on,
+        path
+    from landed_columns
+    where source = 'fleet_sensors' and landed_name not in ('truck_id', 'recorded_at')
+),
+
 type_conflicts as (
     select
         source,
@@ -100,9 +101,8 @@ type_conflicts as (
         type,
         'type_conflict' as change,
         min(struct(landed_on, path)) as first_seen
-    from landed_columns
-    lateral view explode(types) as type
-    where source = 'fleet_sensors' and type <> 'number' and landed_name not in ('truck_id', 'recorded_at')
+    from sensor_types
+    where type <> 'number'
     group by source, landed_name, type
 ),
 

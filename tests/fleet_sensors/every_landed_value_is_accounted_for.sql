@@ -1,6 +1,6 @@
--- Guards: for each file of fleet sensors, the values of its lines (counted when the line was read, before any column was
--- made of them) = readings + equal copies + values quarantined. Without it a value could be lost on its way to its column,
--- or to stage and quarantine.
+-- Guards: for each file of fleet sensors, the values of its lines (counted when the line was read, before any column
+-- was made of them) = readings + equal copies + values quarantined. Without it a value could be lost on its way to its
+-- column, or to stage and quarantine.
 with landed as (
     select
         path,

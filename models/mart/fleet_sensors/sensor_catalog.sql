@@ -7,15 +7,7 @@ with windows as (
 ),
 
 landed_names as (
-    select
-        cast(sensor as string) as sensor,
-        cast(landed_name as string) as landed_name
-    from values
-        (null, null)
-        {%- for column in landed_columns('raw_fleet_sensors') %},
-        ('{{ column.column_name }}', {{ text_literal(column.name) }})
-        {%- endfor %}
-        as landed_names (sensor, landed_name)
+    {{ landed_column_names('raw_fleet_sensors') }}
 ),
 
 trucks as (
@@ -61,7 +53,7 @@ sensor_catalog as (
         sensors.reading_count,
         sensors.window_share
     from sensors
-    left join landed_names on sensors.sensor = landed_names.sensor
+    left join landed_names on sensors.sensor = landed_names.column_name
 )
 
 select * from sensor_catalog

@@ -34,7 +34,7 @@ counted as (
         {{ json_type('landed_text') }} as type,
         count(*) as value_count
     from landed_values
-    group by 1, 2, 3, 4
+    group by path, landed_on, landed_name, {{ json_type('landed_text') }}
 ),
 
 sensor_keys as (

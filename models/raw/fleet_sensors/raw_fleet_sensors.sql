@@ -46,32 +46,25 @@ valid_lines as (
 
 with_sensors as (
     select
-        *
-        {%- if columns %},
+        *,
         {{ values_of_sensors(columns) }} as sensors
-        {%- endif %}
     from valid_lines
 ),
 
 fleet_sensors as (
     select
-        truck_id,
-        recorded_at,
-        size(landed_values) as value_count,
+        with_sensors.truck_id,
+        with_sensors.recorded_at,
+        size(with_sensors.landed_values) as value_count,
         map_filter(
-            landed_values,
-            (name, landed_text) -> name not in (
-                ''
-                {%- for column in columns %}, {{ text_literal(column.name) }}{% endfor -%}
-            )
+            with_sensors.landed_values,
+            (name, landed_text) -> name not in {{ text_list(['truck_id'] + columns | map(attribute='name') | list) }}
         ) as other_values,
-        path,
-        landed_on,
-        file_modified_at,
-        loaded_at
-        {%- for column in columns %},
-        sensors.c{{ loop.index0 }} as `{{ column.column_name }}`
-        {%- endfor %}
+        with_sensors.path,
+        with_sensors.landed_on,
+        with_sensors.file_modified_at,
+        with_sensors.loaded_at,
+        with_sensors.sensors.*
     from with_sensors
 )
 
