@@ -43,7 +43,7 @@ unit: setup
 lint: setup ## Check SQL, Python, YAML and white space, as the pre-commit hooks do
 	@$(BIN)/pre-commit run --all-files
 
-bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1')
+bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
 	@$(BIN)/strata bench $(BENCH)
 
 docs: setup ## Build dbt's documentation and serve it

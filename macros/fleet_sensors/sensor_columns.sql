@@ -50,7 +50,7 @@
         )[0][0] -%}
         {%- if names > columns | length -%}
             {% do exceptions.warn(
-                names - columns | length ~ ' keys have no column, for ' ~ relation ~ ' has the '
+                (names - columns | length) ~ ' keys have no column, for ' ~ relation ~ ' has the '
                 ~ var('max_sensor_columns') ~ ' that max_sensor_columns allows: their values are in quarantine. Look at'
                 ~ ' what sends them, or raise max_sensor_columns and build with --full-refresh.'
             ) %}

@@ -44,8 +44,8 @@
 {% macro landed_columns(name) %}
     {%- set columns = [] -%}
     {%- if execute and built_relation(name) is not none -%}
-        {%- for row in run_query('describe table ' ~ built_relation(name)) if row[2] and row[0] not in built_node(name).columns -%}
-            {% do columns.append({'name': row[2], 'column_name': row[0]}) %}
+        {%- for row in run_query('describe table ' ~ built_relation(name)) if (row[2] or '').startswith('landed as ') -%}
+            {% do columns.append({'name': row[2][10:], 'column_name': row[0]}) %}
         {%- endfor -%}
     {%- endif -%}
     {{ return(columns) }}

@@ -63,7 +63,7 @@
                 {%- if config.get('incremental_strategy') == 'append' -%}
                 insert into {{ target_relation }} {{ sql }}
                 {%- else -%}
-                {{ replace_where(target_relation, scope, meta.scope_column, sql) }}
+                {{ replace_where(target_relation, scope, meta.get('scope_column'), sql) }}
                 {%- endif -%}
             {%- endcall %}
             {%- if through is not none and through != known_through -%}

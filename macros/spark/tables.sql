@@ -72,13 +72,13 @@
 
 {#-
   Add text columns that a table does not have yet, in one commit: Delta's schema evolution, of the table's description
-  alone. `columns` as named_columns gives them; the comment of a column is the name that it landed under.
+  alone. `columns` as named_columns gives them; the comment of a column tells the name that it landed under.
 -#}
 {% macro add_columns(relation, columns) %}
     {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
     {%- set missing = [] -%}
     {%- for column in columns if column.column_name not in there -%}
-        {% do missing.append('`' ~ column.column_name ~ '` string comment ' ~ text_literal(column.name)) %}
+        {% do missing.append('`' ~ column.column_name ~ '` string comment ' ~ text_literal('landed as ' ~ column.name)) %}
     {%- endfor -%}
     {%- if missing -%}
         {% do run_query('alter table ' ~ relation ~ ' add columns (' ~ missing | join(', ') ~ ')') %}

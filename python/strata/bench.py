@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def _timed(command: list[str], environment: dict[str, str]) -> float:
 
 def _build(landing: Path, lake: Path, subject: str) -> float:
     """Return the seconds of a dbt build of one subject: its models, their data and unit tests."""
+    dbt = str(Path(sys.executable).with_name("dbt"))
     return _timed(
-        [str(Path(sys.executable).with_name("dbt")), "build", "--select", f"fqn:strata.*.{subject}.*", "+accepted_actions"],
+        [dbt, "build", "--select", f"fqn:strata.*.{subject}.*", f"fqn:strata.{subject}.*"],
         {
             "STRATA_LANDING": str(landing),
             "STRATA_LAKE": str(lake),
@@ -57,7 +59,7 @@ def _compare(count: int, folder: Path) -> tuple[str, float, float, str]:
         lines = samples.event_lines(count, datetime(2026, 1, 1, tzinfo=UTC), 30)
         samples.write_csv(landing / "events" / "2026" / "02" / "01" / "events.csv", lines)
     plain = _plain(landing)
-    built = _build(landing, folder / f"lake-{count}")
+    built = _build(landing, folder / f"lake-{count}", "events")
     return f"{count:,} events: dbt build, plain job, both cold", built, plain, "2.0"
 
 
@@ -67,17 +69,48 @@ def _add_a_day(days: int, folder: Path) -> float:
     first = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(days + 1):
         if number == days:
-            _build(landing, folder / f"lake-{days}-days")
+            _build(landing, folder / f"lake-{days}-days", "events")
         day = first + timedelta(days=number)
         path = landing / "events" / f"{day:%Y/%m/%d}" / "events.csv"
         samples.write_csv(path, samples.event_lines(EVENTS_A_DAY, day, 1, seed=number))
-    return _build(landing, folder / f"lake-{days}-days")
+    return _build(landing, folder / f"lake-{days}-days", "events")
+
+
+def _land_sensors(landing: Path, day: int, count: int, sensors: int) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    path = landing / "fleet_sensors" / f"{moment:%Y/%m/%d}" / "sensors.jsonl"
+    samples.write_lines(path, samples.sensor_day(count, moment, sensors, seed=day))
+
+
+def _sensors(folder: Path, scale: float) -> Iterator[tuple[str, float, float, str]]:
+    """Yield what was measured of the fleet, as bench_purchases.measure does."""
+    many, few = int(1_000_000 * scale), int(50_000 * scale)
+    cold = {}
+    for sensors in (12, 200):
+        landing = folder / f"landing-{sensors}-sensors"
+        _land_sensors(landing, 0, many, sensors)
+        cold[sensors] = _build(landing, folder / f"lake-{sensors}-sensors", "fleet_sensors")
+    yield f"a day of {many:,} lines: of 200 sensors, of 12, both cold", cold[200], cold[12], ""
+    landing, lake = folder / "landing-fleet", folder / "lake-fleet"
+    days = []
+    # The eleventh day brings a sensor, the twelfth does not.
+    for day, sensors in enumerate([12] * 10 + [13, 13]):
+        _land_sensors(landing, day, few, sensors)
+        days.append(_build(landing, lake, "fleet_sensors"))
+    yield f"a day of {few:,} lines: the tenth, the third", days[9], days[2], "1.2"
+    yield f"a day of {few:,} lines: with a new sensor, with none", days[10], (days[9] + days[11]) / 2, "1.3"
 
 
 def run(
-    events: list[int], days: bool, purchases: float, into: Path | None, options: DbtOptions, console: Console
+    events: list[int],
+    days: bool,
+    purchases: float,
+    sensors: float,
+    into: Path | None,
+    options: DbtOptions,
+    console: Console,
 ) -> None:
-    """Measure events and purchases (their counts times a scale, none for 0), and print the table."""
+    """Measure events, purchases and sensors (the counts of both times a scale, none for 0), and print the table."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if into is None else into.resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,4 +130,8 @@ def run(
         if purchases:
             for measured in bench_purchases.measure(folder, purchases, options, console):
                 add(*measured)
+        if sensors:
+            with console.status("fleet sensors"):
+                for measured in _sensors(folder, sensors):
+                    add(*measured)
         console.print(table)

@@ -163,6 +163,9 @@ def bench(
     purchases: Annotated[
         float, typer.Option(min=0, help="Measure purchases at this share of their full counts; not at all for 0.")
     ] = 1,
+    sensors: Annotated[
+        float, typer.Option(min=0, help="Measure fleet sensors at this share of their full counts; not at all for 0.")
+    ] = 1,
     into: Annotated[Path | None, typer.Option(help="Keep the made files and lakes in this folder.")] = None,
     vars: Vars = None,
     target: Target = None,
@@ -174,6 +177,7 @@ def bench(
         [1_000_000] if events is None else [count for count in events if count],
         days=days,
         purchases=purchases,
+        sensors=sensors,
         into=into,
         options=options,
         console=console,

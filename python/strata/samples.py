@@ -170,6 +170,18 @@ def sensor_lines(
                 yield json.dumps(line) + "\n"
 
 
+def sensor_day(count: int, day: datetime, sensors: int, seed: int = SEED) -> Iterator[str]:
+    """Yield `count` JSON lines of 50 trucks over a day, each with five sensors; equal arguments give equal lines."""
+    chance = random.Random(seed)
+    names = [f"sensor_{number:03}" for number in range(sensors)]
+    step = timedelta(days=1) / max(count, 1)
+    for number in range(count):
+        some = chance.sample(names, min(5, sensors))
+        values = ", ".join(f'"{name}": {chance.random() * 100:.2f}' for name in some)
+        at = (day + number * step).isoformat(timespec="microseconds")
+        yield f'{{"truck_id": "truck-{number % 50:02}", "recorded_at": "{at}", {values}}}\n'
+
+
 def write_sensor_sample(landing: Path) -> list[Path]:
     """Write three days of a fleet of 20 trucks below a landing folder and return the files.
 

@@ -40,11 +40,12 @@ class Run:
 
 @dataclass
 class Lake:
-    """A lake of its own in this process, with a landing folder."""
+    """A lake of its own in this process, with a landing folder; with a subject, builds and runs are of that alone."""
 
     folder: Path
     prefix: str | None = None
     landing_name: str = "landing"
+    subject: str | None = None
 
     @property
     def landing(self) -> Path:
@@ -97,11 +98,17 @@ class Lake:
 
     def build(self, *arguments: str, **variables) -> Run:
         """Run dbt build. Unit tests do not depend on the lake; one test runs them, once."""
-        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, **variables)
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *self.selected(arguments), **variables)
 
     def run(self, *arguments: str, **variables) -> Run:
         """Run dbt run: the models, without the data tests, once the seeds are there."""
-        return self.dbt("run", *arguments, **variables)
+        return self.dbt("run", *self.selected(arguments), **variables)
+
+    def selected(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        """Return arguments that select something: what they say, or the subject."""
+        if self.subject is None or "--select" in arguments:
+            return arguments
+        return ("--select", f"fqn:strata.*.{self.subject}.*", f"fqn:strata.{self.subject}.*", *arguments)
 
     def rows(self, sql: str) -> list[tuple]:
         """Run a query; `raw.`, `stage.` and so on name this lake's schemas."""

@@ -232,3 +232,42 @@ def test_a_path_that_is_not_there_is_refused(place: Path, tmp_path: Path) -> Non
     with pytest.raises(StrataError, match=r"events_path names .*nowhere, which is not there"):
         take(str(tmp_path / "nowhere"))
     assert not places.intake("events").exists()
+
+
+# --- JSON lines -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"", 0),
+        (b"\n \n\t\r\n", 0),
+        (b"\xef\xbb\xbf{}\n", 1),
+        (b"{}\n\n[]\r\nx", 3),
+        (b'{"a": "\xc3\xa9"}', 1),
+        (b'"\n{}\n', 2),
+    ],
+)
+def test_rows_of_json_lines_are_the_lines_that_are_not_blank(place: Path, content: bytes, rows: int) -> None:
+    fleet = landing.SOURCES["fleet_sensors"]
+    for name, text in (("a.jsonl", content), ("b.jsonl.gz", gzip.compress(content))):
+        path = place.parent / "fleet_sensors" / "2026" / "01" / "05" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    for row in map(json.loads, landing.Stock(fleet).take().read_text().splitlines()):
+        assert (row["rows_landed"], row["columns"], row["reading"], row["fault"]) == (rows, ["line"], "text", None)
+        assert row["landed_on"] == "2026-01-05"
+
+
+def test_a_line_of_json_may_be_longer_than_one_of_csv_and_not_without_end(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place.parent / "fleet_sensors" / "2026" / "01" / "05"
+    folder.mkdir(parents=True)
+    (folder / "long.jsonl").write_bytes(b"{" + b" " * 2 * landing.LONGEST_LINE + b"}\n")
+    (row,) = map(json.loads, landing.Stock(landing.SOURCES["fleet_sensors"]).take().read_text().splitlines())
+    assert row["fault"] is None
+    monkeypatch.setattr(landing, "LONGEST_JSON_LINE", landing.LONGEST_LINE)
+    (folder / "long.jsonl").write_bytes(b"{" + b" " * 3 * landing.LONGEST_LINE + b"}\n")
+    (row,) = map(json.loads, landing.Stock(landing.SOURCES["fleet_sensors"]).take().read_text().splitlines())
+    assert row["fault"] == "it has a line longer than 512 KiB"

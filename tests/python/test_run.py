@@ -70,6 +70,8 @@ DEFAULTS = {
     "allow_empty_snapshot": False,
     "snapshot_date": None,
     "verify_history": None,
+    "max_new_sensors": 50,
+    "max_sensor_columns": 2000,
     "events_path": None,
 }
 
@@ -88,6 +90,8 @@ DEFAULTS = {
         *(("allow_empty_snapshot", value) for value in ("yes", 1, None)),
         *(("snapshot_date", value) for value in ("2023-02-30", "today", 20230722, "22.07.2023")),
         *(("verify_history", value) for value in ("yes", 0)),
+        *(("max_new_sensors", value) for value in (-1, "many", 1.5, True, None)),
+        *(("max_sensor_columns", value) for value in (0, 10_001, "2000", None)),
         *(("events_path", value) for value in (7, "", ["a"])),
     ],
 )
@@ -110,6 +114,8 @@ def test_a_wrong_setting_is_named_with_what_it_must_be(name: str, value: object)
         ("allow_empty_snapshot", True),
         ("snapshot_date", "2023-07-22"),
         ("verify_history", False),
+        *(("max_new_sensors", value) for value in (0, 1_000_000)),
+        *(("max_sensor_columns", value) for value in (1, 10_000)),
         ("events_path", "/a/b"),
     ],
 )
