@@ -40,7 +40,7 @@ class Run:
 
 @dataclass
 class Lake:
-    """A lake of its own in this process, with a landing folder; with a subject, builds and runs are of that alone."""
+    """A lake of its own in this process, with a landing folder; with subjects, builds and runs are of these alone."""
 
     folder: Path
     prefix: str | None = None
@@ -108,7 +108,8 @@ class Lake:
         """Return arguments that select something: what they say, or the subject."""
         if self.subject is None or "--select" in arguments:
             return arguments
-        return ("--select", f"fqn:strata.*.{self.subject}.*", f"fqn:strata.{self.subject}.*", *arguments)
+        names = (f"fqn:strata.{place}{subject}.*" for subject in self.subject.split() for place in ("*.", ""))
+        return ("--select", *names, *arguments)
 
     def rows(self, sql: str) -> list[tuple]:
         """Run a query; `raw.`, `stage.` and so on name this lake's schemas."""

@@ -529,6 +529,14 @@ def test_every_column_of_every_table_is_documented_and_no_other(whole: Lake) -> 
             assert columns == list(node["columns"]) + landed, node["name"]
 
 
+def test_landed_files_tells_of_every_source(whole: Lake) -> None:
+    assert whole.rows("select source, path, status, rows_landed, rows_valid from ops.landed_files order by source") == [
+        ("events", "events/2026/01/01/a.csv", "loaded", 20, 20),
+        ("fleet_sensors", "fleet_sensors/2026/01/05/a.jsonl", "loaded", 1, 1),
+        ("purchases", "purchases/2023/07/21/a.csv", "loaded", 1, 1),
+    ]
+
+
 # What breaks each data test: every one of them must be seen failing.
 SABOTAGE = [
     "insert into raw.events select time, action, other_columns, malformed_line, null, file_modified_at, loaded_at from"

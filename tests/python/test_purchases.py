@@ -112,6 +112,12 @@ def random_days(seed: int, day_count: int, purchase_count: int) -> reference.Day
 
 
 @pytest.fixture(scope="module")
+def lake(lake: Lake) -> Lake:
+    """The module's lake, for purchases alone."""
+    return replace(lake, subject="purchases")
+
+
+@pytest.fixture(scope="module")
 def lived(lake: Lake) -> tuple[Lake, reference.Days]:
     """Catch up with ten days of two thousand purchases, of which one is landed empty."""
     own = replace(lake, prefix="lived", landing_name="lived landing")
@@ -247,12 +253,10 @@ def test_a_build_takes_one_day_and_brings_the_marts_along(lake: Lake) -> None:
     assert own.rows("select landed_on, PurchaseID, path, reasons[0] from quarantine.purchases") == [
         (day(2), "x", "purchases/2023/07/23/purchases.csv", "purchase_id_malformed")
     ]
-    assert own.rows(
-        "select path, status, rows_landed, rows_valid, rows_quarantined from ops.landed_files order by 1"
-    ) == [
-        ("purchases/2023/07/21/purchases.csv", "loaded", 3, 3, 0),
-        ("purchases/2023/07/22/purchases.csv", "loaded", 4, 4, 0),
-        ("purchases/2023/07/23/purchases.csv", "loaded", 81, 80, 1),
+    assert own.rows("select path, rows_landed, rows_valid, rows_quarantined from ops.purchase_files order by 1") == [
+        ("purchases/2023/07/21/purchases.csv", 3, 3, 0),
+        ("purchases/2023/07/22/purchases.csv", 4, 4, 0),
+        ("purchases/2023/07/23/purchases.csv", 81, 80, 1),
     ]
 
 
@@ -569,15 +573,15 @@ EVENTS = "time,action\n2026-01-01T10:00:00Z,Open\n"
 
 
 def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = fresh(lake, "beside", {day(0): TEN})
+    own = replace(fresh(lake, "beside", {day(0): TEN}), subject="events purchases")
     own.land("a.csv", EVENTS)
     stray = own.land("stray.csv", HEADER, source="purchases")
     run = own.build()
     assert not run.success
     assert run.nodes["purchases"] == "error"
     assert own.rows("select event_count from mart.action_totals") == [(1,)]
-    assert own.rows("select status, reason from ops.landed_files where path = 'purchases/stray.csv'") == [
-        ("refused", "it lies in no folder of a day (YYYY/MM/DD)")
+    assert own.rows("select fault from ops.purchase_intake where path = 'purchases/stray.csv'") == [
+        ("it lies in no folder of a day (YYYY/MM/DD)",)
     ]
     stray.unlink()
     bad = own.land("b.csv", "time\n1\n")

@@ -328,7 +328,8 @@ def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test")
+    events = ("fqn:strata.*.events.*", "fqn:strata.events.*")
+    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test", "--select", *events)
     assert done.returncode == 0, done.stdout
     shown = run(tmp_path, "-q", "show", "--inline", "select * from mart.action_windows", "--output", "json")
     assert [(row["window_start"], row["open_count"]) for row in json.loads(shown.stdout)["show"]] == [

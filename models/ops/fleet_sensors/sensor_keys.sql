@@ -7,23 +7,16 @@
 }}
 
 with lines as (
-    select * from {{ ref('judged_sensor_lines') }}
+    select * from {{ ref('valid_sensor_lines') }}
     where {{ in_scope('path') }}
-),
-
-loaded_files as (
-    select path from {{ ref('sensor_files') }}
-    where status = 'loaded'
 ),
 
 landed_values as (
     select
-        lines.path,
-        lines.landed_on,
-        explode(lines.landed_values) as (landed_name, landed_text)
+        path,
+        landed_on,
+        explode(landed_values) as (landed_name, landed_text)
     from lines
-    inner join loaded_files on lines.path = loaded_files.path
-    where lines.is_valid
 ),
 
 counted as (

@@ -17,38 +17,26 @@
 {% set columns = sensor_columns() %}
 
 with lines as (
-    select * from {{ ref('judged_sensor_lines') }}
+    select * from {{ ref('valid_sensor_lines') }}
     where {{ in_scope('path') }}
 ),
 
-loaded_files as (
-    select path from {{ ref('sensor_files') }}
-    where status = 'loaded'
-),
-
-valid_lines as (
+-- null is no value.
+without_nulls as (
     select
-        lines.truck_id,
-        lines.recorded_at,
-        -- null is no value.
+        * except (landed_values),
         map_filter(
-            lines.landed_values,
+            landed_values,
             (name, landed_text) -> name not in ('truck_id', 'recorded_at') and landed_text <> 'null'
-        ) as landed_values,
-        lines.path,
-        lines.landed_on,
-        lines.file_modified_at,
-        lines.loaded_at
+        ) as landed_values
     from lines
-    inner join loaded_files on lines.path = loaded_files.path
-    where lines.is_valid
 ),
 
 with_sensors as (
     select
         *,
         {{ values_of_sensors(columns) }} as sensors
-    from valid_lines
+    from without_nulls
 ),
 
 fleet_sensors as (
