@@ -37,8 +37,9 @@ build: sample ## Set up, land the sample, run dbt build, catch up with purchases
 
 test: lint unit ## Run every check and test there is
 
+# Two files of tests at a time: a Spark on little data keeps one core busy.
 unit: setup
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup ## Check SQL, Python, YAML and white space, as the pre-commit hooks do
 	@$(BIN)/pre-commit run --all-files

@@ -64,8 +64,8 @@
             case
                 when not is_flat
                     then from_json(
-                        '{"line":' || line || ',"is_whole":true}',
-                        'line map<string, variant>, is_whole boolean',
+                        '{"line":' || line || ',"ends_here":true}',
+                        'line map<string, variant>, ends_here boolean',
                         map('allowSingleQuotes', 'false')
                     )
             end as wrapped
@@ -76,9 +76,9 @@
         select
             *,
             case
-                when (is_flat or (wrapped.is_whole and map_keys(wrapped.line) = keys)) and size(array_distinct(keys)) = size(keys)
+                when (is_flat or (wrapped.ends_here and map_keys(wrapped.line) = keys)) and size(array_distinct(keys)) = size(keys)
                     then map_from_arrays(keys, texts)
-                when wrapped.is_whole and size(array_distinct(map_keys(wrapped.line))) = size(wrapped.line)
+                when wrapped.ends_here and size(array_distinct(map_keys(wrapped.line))) = size(wrapped.line)
                     then transform_values(wrapped.line, (key, value) -> to_json(value))
             end as landed_values
         from parsed

@@ -177,7 +177,7 @@ def test_a_value_stands_in_its_column_as_it_landed(faulty) -> None:
 KEYS = [
     "speed", "temp", "Temp", "TEMP", "temp ", "oil temp", "oil.temp", "oil,temp", "oil-temp", "oil_temp", "Ölstand",
     "油温", "°C", "", "a" * 200, "A" * 200, "b" * 64, "b" * 65, "value", "path", "truck_id ", "other_values", "1st",
-    "_x", "x_12345678", "a`b", "a'b", 'a"b', "a\\b", "a;b", "select", "tab\there",
+    "_x", "x_12345678", "a`b", "a'b", 'a"b', "a\\b", "a;b", "select", "tab\there", "line\nbreak", "🚚", "nul\0",
 ]  # fmt: skip
 
 
