@@ -1,3 +1,9 @@
+{#- The keys of a line that are not sensors. -#}
+{% macro line_keys() %}
+    {{ return(['truck_id', 'recorded_at']) }}
+{% endmacro %}
+
+
 {#- The columns of raw.fleet_sensors that are not sensors; a sensor's column is named beside these. -#}
 {% macro fleet_columns() %}
     {{ return(built_node('raw_fleet_sensors').columns.keys() | list) }}
@@ -16,7 +22,7 @@
     {%- if execute and room > 0 and built_relation('sensor_keys') is not none -%}
         {%- set sql -%}
             select landed_name from {{ built_relation('sensor_keys') }}
-            where landed_name not in {{ text_list(['truck_id', 'recorded_at'] + columns | map(attribute='name') | list) }}
+            where landed_name not in {{ text_list(line_keys() + columns | map(attribute='name') | list) }}
             group by landed_name
             order by min(struct(landed_on, path)), landed_name
             limit {{ room }}
@@ -46,7 +52,7 @@
     {%- if columns | length >= var('max_sensor_columns') | int -%}
         {%- set names = run_query(
             'select count(distinct landed_name) from ' ~ built_relation('sensor_keys')
-            ~ " where landed_name not in ('truck_id', 'recorded_at')"
+            ~ ' where landed_name not in ' ~ text_list(line_keys())
         )[0][0] -%}
         {%- if names > columns | length -%}
             {% do exceptions.warn(

@@ -91,7 +91,7 @@ sensor_types as (
         landed_on,
         path
     from landed_columns
-    where source = 'fleet_sensors' and landed_name not in ('truck_id', 'recorded_at')
+    where source = 'fleet_sensors' and landed_name not in {{ text_list(line_keys()) }}
 ),
 
 type_conflicts as (

@@ -27,7 +27,7 @@ without_nulls as (
         * except (landed_values),
         map_filter(
             landed_values,
-            (name, landed_text) -> name not in ('truck_id', 'recorded_at') and landed_text <> 'null'
+            (name, landed_text) -> name not in {{ text_list(line_keys()) }} and landed_text <> 'null'
         ) as landed_values
     from lines
 ),
@@ -46,7 +46,7 @@ fleet_sensors as (
         size(with_sensors.landed_values) as value_count,
         map_filter(
             with_sensors.landed_values,
-            (name, landed_text) -> name not in {{ text_list(['truck_id'] + columns | map(attribute='name') | list) }}
+            (name, landed_text) -> name not in {{ text_list(line_keys() + columns | map(attribute='name') | list) }}
         ) as other_values,
         with_sensors.path,
         with_sensors.landed_on,
