@@ -18,12 +18,17 @@ readings_with_copies as (
     where copy_count > 0
 ),
 
--- Every one of the equal values but the one that stage has the reading from.
+sensor_values as (
+    select * from {{ ref('sensor_values') }}
+    where {{ when_copies_were_taken() }}
+),
+
+-- The reading itself and its copies, by the files that they are in.
 copies as (
     select
         sensor_values.path,
         count(*) as value_count
-    from {{ ref('sensor_values') }} as sensor_values
+    from sensor_values
     inner join readings_with_copies
         on
             sensor_values.truck_id = readings_with_copies.truck_id
