@@ -19,7 +19,7 @@
 
 {#-
   Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns what the
-  macro named by `meta.changes` did; `announce` notes the load at the table, for the model that judges or records the
+  macro named by `meta.changes` returned; `announce` notes the load at the table, for the model that judges or records the
   files asks for it.
 
   That macro gets the node and returns `to_load`, a list of objects with `file_id`, `columns`
@@ -42,7 +42,7 @@
             {% do create_delta_table(node, relation, described_columns(node, sql) if meta.get('evolves') else sql, properties) %}
         {%- endif -%}
         {%- if changes.scope is not none and (existing is not none or meta.get('evolves')) -%}
-            {% do add_columns(relation, others) if others %}
+            {% do add_columns(relation, others) %}
             {% call statement('load_landed') -%}
                 {{ replace_where(relation, changes.scope, meta.get('scope_column'), in_columns_of(relation, sql)) }}
             {%- endcall %}

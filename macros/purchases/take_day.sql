@@ -101,7 +101,7 @@
         {% do refuse(relation, state, refusal) %}
     {%- endif -%}
     {%- if opened_count or closed_count -%}
-        {% do add_columns(relation, named_columns(day.other_columns)) if day.other_columns %}
+        {% do add_columns(relation, named_columns(day.other_columns)) %}
         {% call statement('take_day') -%}
             {{ merge_changed_purchases(relation, changes, strategy, day) }}
         {%- endcall %}
@@ -216,7 +216,7 @@
     when matched then update set valid_to = change.changed_from, closed_on = change.taken_on
     when not matched and change.step = 'open' then insert (
         purchase_id, product_id, user_id, purchased_on, year, month, day, version, valid_from, recorded_on
-        {%- for name in day.other_columns %}, `{{ column_name(name) }}`{% endfor %}
+        {%- for column in named_columns(day.other_columns) %}, `{{ column.column_name }}`{% endfor %}
     )
     values (
         change.purchase_id,
@@ -229,14 +229,14 @@
         change.version,
         change.changed_from,
         change.taken_on
-        {%- for name in day.other_columns %}, change.`{{ column_name(name) }}`{% endfor %}
+        {%- for column in named_columns(day.other_columns) %}, change.`{{ column.column_name }}`{% endfor %}
     )
 {%- endmacro %}
 
 
 {#- The columns of a source beside its own that a version has, from its JSON text: `expression as column, ...`. -#}
 {% macro other_values(names) -%}
-    {%- for name in names -%}
-        , from_json(other_columns, 'map<string,string>')[{{ text_literal(name) }}] as `{{ column_name(name) }}`
+    {%- for column in named_columns(names) -%}
+        , from_json(other_columns, 'map<string,string>')[{{ text_literal(column.name) }}] as `{{ column.column_name }}`
     {%- endfor -%}
 {%- endmacro %}

@@ -16,6 +16,11 @@ from strata.errors import StrataError
 QUIET = ["--log-level", "none", "--log-level-file", "debug"]
 
 
+def of_subject(subject: str) -> list[str]:
+    """Return dbt's selection of one subject, such as `events`: all that lies in folders of its name, with tests."""
+    return [f"fqn:strata.*.{subject}.*", f"fqn:strata.{subject}.*"]
+
+
 @dataclass(frozen=True)
 class DbtOptions:
     """The options of dbt that every command takes; None where dbt's own default holds."""

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from strata import jars, java, lake, places, session, settings
+from strata.dbt_run import of_subject
 from strata.errors import StrataError
 
 DBT = str(Path(sys.executable).with_name("dbt"))
@@ -328,8 +329,7 @@ def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    events = ("fqn:strata.*.events.*", "fqn:strata.events.*")
-    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test", "--select", *events)
+    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test", "--select", *of_subject("events"))
     assert done.returncode == 0, done.stdout
     shown = run(tmp_path, "-q", "show", "--inline", "select * from mart.action_windows", "--output", "json")
     assert [(row["window_start"], row["open_count"]) for row in json.loads(shown.stdout)["show"]] == [
