@@ -31,7 +31,7 @@ with_reasons as (
                 case
                     when
                         truck_type not in ('string', 'number')
-                        -- A number that only a double holds (more than 38 digits, an exponent) is not told from its like.
+                        -- A number that only a double holds (over 38 digits, an exponent) is not told from its like.
                         or (truck_type = 'number' and truck_id not rlike '^-?[0-9]+([.][0-9]*[1-9])?\\z')
                         then 'truck_malformed'
                 end,
