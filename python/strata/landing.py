@@ -208,7 +208,8 @@ def _other_encoding(start: bytes) -> str | None:
     for mark, name in _MARKS:
         if start.startswith(mark):
             return name
-    start = start[: min(len(start), 4096) // 4 * 4]
+    # The first characters: further down, NULs may be a sender's filling.
+    start = start[: min(len(start), 16) // 4 * 4]
     if start.count(0) * 4 < len(start) or not start:
         return None
     nulls = [start[place::4].count(0) * 4 / len(start) for place in range(4)]
