@@ -40,9 +40,9 @@ _REFUSED = {
 def check() -> None:
     """Raise StrataError for a folder whose path holds a character that Spark, or what it stands on, cannot take."""
     folders = {
+        "project": (ROOT, "The project's folder", "move the project to another"),
         "landing": (landing(), "The landing folder", "name another folder in STRATA_LANDING"),
         "lake": (lake(), "The lake folder", "name another folder in STRATA_LAKE"),
-        "project": (ROOT, "The project's folder", "move the project to another"),
     }
     for place, (folder, name, mend) in folders.items():
         if not is_utf8(folder):

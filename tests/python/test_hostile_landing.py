@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dbt_common.context import get_invocation_context
 
 from conftest import Lake
 from strata import landing, places
@@ -478,6 +479,8 @@ def test_what_lands_ignored_is_told_and_fails_nothing(lake: Lake) -> None:
         (None, "unknown", "ignored", None, "no source has this folder"),
     ]
     assert lake.rows("select same_as from ops.event_intake") == [(None,)] * 2
+    digests = [get_invocation_context().env[f"STRATA_STOCK_{name.upper()}"] for name in landing.SOURCES]
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
     (lake.landing / "events/data.txt").rename(lake.landing / "events/data.csv")
     (lake.landing / "unknown/x.csv").unlink()
     (lake.landing / "unknown").rmdir()
