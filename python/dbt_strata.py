@@ -16,7 +16,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
-from strata import lake, landing, listing, places, session, settings
+from strata import lake, landing, places, session, settings
 from strata.errors import StrataError
 
 # The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
@@ -106,7 +106,7 @@ class StrataPlugin(dbtPlugin):
             refusal = ""
             try:
                 stocks[name] = landing.Stock(source, overrides.get(name))
-            except listing.UnreadableFolder as error:
+            except landing.UnreadableFolder as error:
                 unreadable.append(source)
                 refusal = str(error)
             get_invocation_context().env[f"STRATA_UNREADABLE_{name.upper()}"] = refusal

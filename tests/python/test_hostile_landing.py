@@ -18,7 +18,7 @@ import pytest
 from dbt_common.context import get_invocation_context
 
 from conftest import Lake
-from strata import landing, places
+from strata import landing, places, scanning
 from strata.errors import StrataError
 
 EVENTS = landing.SOURCES["events"]
@@ -442,7 +442,7 @@ def test_whatever_a_file_does_to_the_scan_the_others_go_on(place: Path, monkeypa
     land(place / "a.csv")
     land(place / "b.csv")
     land(place / "c.csv")
-    chunks = landing._chunks
+    chunks = scanning._chunks
 
     def odd(path: Path, digest):
         if path.name == "b.csv":
@@ -451,7 +451,7 @@ def test_whatever_a_file_does_to_the_scan_the_others_go_on(place: Path, monkeypa
             path.unlink()
         yield from chunks(path, digest)
 
-    monkeypatch.setattr(landing, "_chunks", odd)
+    monkeypatch.setattr(scanning, "_chunks", odd)
     found = take()
     # One that left before it was read has not been there.
     assert {name: row["fault"] for name, row in found.items()} == {
