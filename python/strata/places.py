@@ -30,9 +30,9 @@ def _place(variable: str, default: str) -> Path:
     return Path(os.path.abspath(value)) if value else ROOT / default
 
 
-# The characters that a folder's path may not hold, each with who cannot take it.
+# What a folder's path may not hold, each with what cannot take it.
 _REFUSED = {
-    "lake": {";": "the metastore's address", ":": "Hadoop's paths"},
+    "lake": {";": "the metastore's address", ":": "Hadoop's paths", "${": "Hadoop's settings"},
     "project": {":": "Java's class path"},
 }
 
@@ -49,7 +49,7 @@ def check() -> None:
             raise StrataError(f"{name} {text(folder)} holds bytes that are no UTF-8 in its path: {mend}.")
         for sign, taker in _REFUSED.get(place, {}).items():
             if sign in str(folder):
-                raise StrataError(f"{name} {folder} holds {sign!r} in its path, which {taker} cannot: {mend}.")
+                raise StrataError(f"{name} {folder} holds {sign!r} in its path, which {taker} cannot take: {mend}.")
 
 
 def landing() -> Path:

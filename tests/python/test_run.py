@@ -168,6 +168,7 @@ def test_a_wrong_schema_prefix_stops_dbt_before_anything_is_written(tmp_path: Pa
     [
         ("STRATA_LAKE", "la;ke", "The lake folder /x/la;ke holds ';' in its path, which"),
         ("STRATA_LAKE", "la:ke", "The lake folder /x/la:ke holds ':' in its path, which"),
+        ("STRATA_LAKE", "${user.home}", "The lake folder /x/${user.home} holds '${' in its path, which"),
         ("STRATA_LAKE", "la\udcffke", r"The lake folder /x/la\xffke holds bytes that are no UTF-8 in its path"),
         ("STRATA_LANDING", "la\udcffke", r"The landing folder /x/la\xffke holds bytes that are no UTF-8 in its path"),
         ("ROOT", "pro:ject", "The project's folder /x/pro:ject holds ':' in its path, which"),
