@@ -21,7 +21,7 @@ from strata.errors import StrataError
 
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 # How long a lake whose dbt has died is waited for: its JVM notices within moments and goes.
-GRACE_SECONDS = 20
+GRACE_SECONDS = 60
 
 _held: dict[Path, int] = {}
 

@@ -694,6 +694,8 @@ def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(tmp_path: Path) 
         while commits(tmp_path) < before + more:
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
+        # Held where it is, however long the second takes to start.
+        process.send_signal(signal.SIGSTOP)
         second = strata(tmp_path, "catch-up")
         said, error = second.communicate()
         assert second.returncode == 1, said
