@@ -86,9 +86,9 @@ def check_schema(schema: str | None) -> None:
     """Raise StrataError for a profile's schema that can be none of the names of Spark's schemas."""
     if not _SCHEMA.fullmatch(schema or ""):
         raise StrataError(
-            f"The profile's schema is {schema!r}, which cannot begin a schema's name: name one of lower-case letters a-z, "
-            "digits and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where it is $USER by default) "
-            "or in profiles.yml."
+            f"The profile's schema is {schema!r}, which cannot begin a schema's name: name one of lower-case letters "
+            "a-z, digits and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where $USER is the "
+            "default) or in profiles.yml."
         )
 
 
