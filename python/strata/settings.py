@@ -78,17 +78,17 @@ MENDS = {
 }
 
 
-# With a layer's name behind it, as generate_schema_name makes it.
-_SCHEMA = re.compile(r"[A-Za-z0-9_]{1,100}")
+# A layer's name is put behind it. In upper case dbt would not find again what Spark makes, which is in lower case.
+_SCHEMA = re.compile(r"[a-z0-9_]{1,100}")
 
 
 def check_schema(schema: str | None) -> None:
     """Raise StrataError for a profile's schema that can be none of the names of Spark's schemas."""
     if not _SCHEMA.fullmatch(schema or ""):
         raise StrataError(
-            f"The profile's schema is {schema!r}, which cannot begin a schema's name: name one of letters a-z, digits "
-            "and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where it is $USER by default) "
-            "or in profiles.yml."
+            f"The profile's schema is {schema!r}, which cannot begin a schema's name: name one of lower-case letters "
+            "a-z, digits and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where $USER is the "
+            "default) or in profiles.yml."
         )
 
 

@@ -140,7 +140,9 @@ def test_an_events_path_that_is_not_there_stops_dbt_before_anything_is_written(t
     assert not (tmp_path / "lake").exists()
 
 
-@pytest.mark.parametrize("schema", ["jane-doe", "", "jane.doe", "jane doe", "j`d", "jané", "a" * 101, "${env:HOME}"])
+@pytest.mark.parametrize(
+    "schema", ["jane-doe", "", "Jane", "jane.doe", "jane doe", "j`d", "jané", "a" * 101, "${env:HOME}"]
+)
 def test_a_schema_that_spark_cannot_name_is_refused(schema: str) -> None:
     with pytest.raises(
         StrataError, match=r"letters a-z, digits and underscores, .* in STRATA_SCHEMA_PREFIX"
@@ -149,7 +151,7 @@ def test_a_schema_that_spark_cannot_name_is_refused(schema: str) -> None:
     assert repr(schema) in str(refused.value)
 
 
-@pytest.mark.parametrize("schema", ["stage", "jane_doe", "Jane", "_x", "7"])
+@pytest.mark.parametrize("schema", ["stage", "jane_doe", "_x", "7x"])
 def test_a_schema_that_spark_can_name_is_taken(schema: str) -> None:
     settings.check_schema(schema)
 
