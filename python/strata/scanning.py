@@ -32,6 +32,8 @@ LONGEST_LINE = 512 * 1024
 # A line of JSON names each of its values, and meets no such parser.
 LONGEST_JSON_LINE = 16 * 1024 * 1024
 WIDEST_HEADER = 2000
+# Of a longer name Spark's parser of JSON would make nothing, and of the file's other columns neither.
+LONGEST_NAME = 50_000
 # A file with a quoted line break is read by one task, and a scan that looks for them keeps its rows in memory no longer
 # than a record: a stray quote must not swallow the rest of a large file.
 LONGEST_RECORD = 1024 * 1024
@@ -269,6 +271,8 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
             columns = next(csv.reader([header.decode()], strict=False))
             if len(columns) > WIDEST_HEADER:
                 raise _Fault(f"its header has {len(columns)} columns")
+            if max(map(len, columns)) > LONGEST_NAME:
+                raise _Fault(f"its header has a name of more than {LONGEST_NAME} characters")
             landed.columns = columns
             landed.fault = _column_fault(source, columns)
         landed.rows_landed = rows
