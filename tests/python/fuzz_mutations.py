@@ -1,7 +1,7 @@
 """Seeded mutations of valid landing files of all three sources: what a round of the fuzzer lands.
 
-A file starts valid, goes through none to three mutations, and comes out as a name and bytes. The same seed gives the same
-files. Nothing here knows what the loader makes of them: fuzz_reading does.
+A file starts valid, goes through none to three mutations, and comes out as a name and bytes. The same seed gives the
+same files. Nothing here knows what the loader makes of them: fuzz_reading does.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def valid_file(chance: random.Random, source: str, number: int) -> Draft:
         draft = Draft(source, folder, f"e{number}", number, "csv", ["time", "action"])
         start = datetime(day.year, day.month, day.day, 6)
         for _ in range(count):
-            moment = start + timedelta(seconds=chance.randint(0, 40_000), microseconds=chance.choice([0, 0, 1, 120_000]))
+            moment = start + timedelta(
+                seconds=chance.randint(0, 40_000), microseconds=chance.choice([0, 0, 1, 120_000])
+            )
             text = moment.isoformat(sep=chance.choice("T ")) + chance.choice(["", "Z", "+00:00", "+01:30", "-05:00"])
             draft.rows.append([text, chance.choice(["Open", "Close"])])
     elif source == "purchases":
@@ -131,20 +133,30 @@ def sensor_value(chance: random.Random) -> object:
 # --- odd names, values, times -----------------------------------------------------------------------------------------
 
 ODD_NAMES = [
-    "${env:HOME}", "${date}", "$", "kind", "step", "version", "taken_on", "current_number", "last_number", "changed_from",
-    "landed_on", "is_valid", "row_count", "purchase_id", "product_id", "purchased_on", "valid_from", "valid_to", "content",
-    "path", "line", "malformed_line", "other_columns", "loaded_at", "file_modified_at", "file_id", "reasons", "year", "c0",
-    "_corrupt_record", "value", "key", "sensor", "Note", "note", "NOTE", "über", "油温", "", " ", "a b", "a,b", 'a"b', "a'b",
+    "${env:HOME}", "${date}", "$", "kind", "step", "version", "taken_on", "current_number", "last_number",
+    "changed_from",
+    "landed_on", "is_valid", "row_count", "purchase_id", "product_id", "purchased_on", "valid_from", "valid_to",
+    "content",
+    "path", "line", "malformed_line", "other_columns", "loaded_at", "file_modified_at", "file_id", "reasons", "year",
+    "c0",
+    "_corrupt_record", "value", "key", "sensor", "Note", "note", "NOTE", "über", "油温", "", " ", "a b", "a,b", 'a"b',
+    "a'b",
     "a`b", "a\\b", "a\\", "a;b", "{{ ref('x') }}", "{% raw %}", "/* in_scope: path */ true", "-- x", "select", "x (2)",
-    "x_12345678", "1st", "_x", "a\tb", "a" * 64, "b" * 65, "c" * 300, "🚚", "é", "e\u0301", "null", "true", "%s", "a\u2028b",
-    "truck_id ", "Truck_ID", "TRUCK_ID", "recorded_at ", "ends_here", "landed_values", "landed_text", "col", "#", "a.b", "*",
+    "x_12345678", "1st", "_x", "a\tb", "a" * 64, "b" * 65, "c" * 300, "🚚", "é", "e\u0301", "null", "true", "%s",
+    "a\u2028b",
+    "truck_id ", "Truck_ID", "TRUCK_ID", "recorded_at ", "ends_here", "landed_values", "landed_text", "col", "#",
+    "a.b", "*",
     "İ", "ß", "\u00a0", "\u200b", "ǅ", "_", "__", "a__b", "line_number", "event_at", "status", "date (2)", "day",
 ]  # fmt: skip
 
 ODD_VALUES = [
-    "", " ", "\t", "null", "NULL", "NaN", "-", "0", "${env:HOME}", "${x}", "a\\", "\\N", "\\", "'", "''", "é", "🚚", "\u00a0",
-    "a'b", "{{ x }}", "/* x */", "--", "#", "\u2028", "\x85", "\x0b", "\x0c", "\x00", "\x01", "\x1a", "\ufeff", "open", "OPEN",
-    " Open", "Open ", "Close", "x" * 3000, "1", "-1", "1e3", "１２", "٣", "0x1", "1,5", "a,b", 'a"b', '""', '"', "a\nb", "\n",
+    "", " ", "\t", "null", "NULL", "NaN", "-", "0", "${env:HOME}", "${x}", "a\\", "\\N", "\\", "'", "''", "é", "🚚",
+    "\u00a0",
+    "a'b", "{{ x }}", "/* x */", "--", "#", "\u2028", "\x85", "\x0b", "\x0c", "\x00", "\x01", "\x1a", "\ufeff",
+    "open", "OPEN",
+    " Open", "Open ", "Close", "x" * 3000, "1", "-1", "1e3", "\uff11\uff12", "٣", "0x1", "1,5", "a,b", 'a"b', '""',
+    '"', "a\nb",
+    "\n",
 ]  # fmt: skip
 
 
@@ -154,20 +166,26 @@ def odd_times(chance: random.Random, moment: datetime) -> str:
     day, clock = f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}"
     digits = "".join(chance.choice("0123456789") for _ in range(chance.randint(1, 12)))
     return chance.choice([
-        f"{base}.{digits}", f"{base}.{digits}Z", f"{base}.{digits}+01:00", f"{base}.", f"{base},5", f"{base}z", f"{day}t{clock}",
+        f"{base}.{digits}", f"{base}.{digits}Z", f"{base}.{digits}+01:00", f"{base}.", f"{base},5", f"{base}z",
+        f"{day}t{clock}",
         f"{base} Z", f"{base}+0100", f"{base}+01", f"{base}+1:00", f"{base}+18:00", f"{base}-18:00", f"{base}+18:01",
         f"{base}+23:59", f"{base}+01:60", f"{base}-00:00", f"{base}+00:00:00", f"{base}UTC", f"{base} Europe/Berlin",
-        f"{base}+99:99", f"{base}[UTC]", f"{day}  {clock}", f"{day}_{clock}", f"{day}T{clock[:5]}", f"{day}T{clock[:7]}", day,
+        f"{base}+99:99", f"{base}[UTC]", f"{day}  {clock}", f"{day}_{clock}", f"{day}T{clock[:5]}",
+        f"{day}T{clock[:7]}", day,
         clock, clock[:5], f"T{clock}", f"{day}T24:00:00", f"{day}T23:59:60", f"{day}T12:60:00", f"{day}T25:00:00",
-        "2026-02-29T10:00:00Z", "2024-02-29T10:00:00Z", "2026-02-30T10:00:00", "2026-13-01T10:00:00", "2026-00-10T10:00:00",
+        "2026-02-29T10:00:00Z", "2024-02-29T10:00:00Z", "2026-02-30T10:00:00", "2026-13-01T10:00:00",
+        "2026-00-10T10:00:00",
         "2026-01-00T10:00:00", "2026-04-31T10:00:00Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z",
-        "0001-01-01T00:00:00+18:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-18:00", "9999-12-31T23:59:59.999999999Z",
+        "0001-01-01T00:00:00+18:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-18:00",
+        "9999-12-31T23:59:59.999999999Z",
         "10000-01-01T00:00:00Z", f"+{base}", f"-{base}", f" {base}", f"{base} ", f"{base}\t", "1582-10-10T00:00:00Z",
-        base.replace("2026", "２０２６"), base.replace("-", "/"), base.replace(":", "."), base.replace("T", "T "),
+        base.replace("2026", "\uff12\uff10\uff12\uff16"), base.replace("-", "/"), base.replace(":", "."),
+        base.replace("T", "T "),
         "2025-12-31T23:59:59Z", "2025-12-31T23:59:59.999999Z", "2026-01-01T00:00:00Z", "2026-01-01T00:59:59+01:00",
         "2026-06-01T00:00:00Z", "2026-06-01T00:00:00.000001Z", "2026-06-01T00:00:01Z", "2026-06-01T05:30:00+05:30",
-        "2026-05-31T19:00:00-05:00", "1970-01-01T00:00:00Z", "1767607200", "now", "today", "epoch", "2026-W02-1T10:00:00",
-        "2026-010T10:00:00", "20260105T100000", f"{base}Z\n", f"{base}\x00", f"'{base}'", f"{base}−01:00",
+        "2026-05-31T19:00:00-05:00", "1970-01-01T00:00:00Z", "1767607200", "now", "today", "epoch",
+        "2026-W02-1T10:00:00",
+        "2026-010T10:00:00", "20260105T100000", f"{base}Z\n", f"{base}\x00", f"'{base}'", f"{base}\u221201:00",
     ])  # fmt: skip
 
 
@@ -218,7 +236,9 @@ def _(chance: random.Random, draft: Draft) -> None:
 def _(chance: random.Random, draft: Draft) -> None:
     at = chance.randrange(len(draft.header))
     name = draft.header[at]
-    draft.header[at] = chance.choice([name.upper(), name.title(), f" {name}", f"{name} ", f"\ufeff{name}", f"'{name}'", ""])
+    draft.header[at] = chance.choice(
+        [name.upper(), name.title(), f" {name}", f"{name} ", f"\ufeff{name}", f"'{name}'", ""]
+    )
 
 
 @mutation("columns.many", "table", *CSV, weight=0.3)
@@ -263,12 +283,17 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("cells.purchases", "table", "purchases", weight=6)
 def _(chance: random.Random, draft: Draft) -> None:
     odd = {
-        "PurchaseID": ["1", "12345678901", "100000000x", " 1000000001", "1000000001 ", "1000000001\x00", "１０００００００01", "",
+        "PurchaseID": ["1", "12345678901", "100000000x", " 1000000001", "1000000001 ", "1000000001\x00",
+        "\uff11\uff10\uff10\uff10\uff10\uff10\uff10\uff1001",
+        "",
                        "0000000000", "9999999999", "+100000001", "1000000.01"],
-        "product": ["0", "00", "007", "-1", "+1", "1.0", "999999999", "1000000000", "2147483648", "", " 1", "1e3", "１", "0x1"],
-        "user": ["0000000", "999999", "10000000", "+100000", "1000000 ", "", "100000١"],
-        "date": ["2026-02-30", "2026-1-01", "2026-01-1", "20260101", "2025-12-31", "2026-01-01", "2024-02-29", "0000-01-01",
-                 "9999-12-31", "2026-01-01T00:00:00", "2026-01-01 ", "01-01-2026", "today", "2026/01/01", "", "２０２６-01-01"],
+        "product": ["0", "00", "007", "-1", "+1", "1.0", "999999999", "1000000000", "2147483648", "", " 1", "1e3",
+        "\uff11", "0x1"],
+        "user": ["0000000", "999999", "10000000", "+100000", "1000000 ", "", "100000\u0661"],
+        "date": ["2026-02-30", "2026-1-01", "2026-01-1", "20260101", "2025-12-31", "2026-01-01", "2024-02-29",
+        "0000-01-01",
+                 "9999-12-31", "2026-01-01T00:00:00", "2026-01-01 ", "01-01-2026", "today", "2026/01/01", "",
+                 "\uff12\uff10\uff12\uff16-01-01"],
     }  # fmt: skip
     for row in some_rows(chance, draft):
         name = chance.choice(PURCHASE_COLUMNS)
@@ -307,7 +332,15 @@ def _(chance: random.Random, draft: Draft) -> None:
 
 @mutation("quotes.line_breaks", "table", *CSV, weight=2)
 def _(chance: random.Random, draft: Draft) -> None:
-    texts = ["one\ntwo", "\n", "a\r\nb", "a\n\nb", 'say "x"\nand', "a\n2026-01-10T10:00:00Z,Open\nb", "x\n1000000001,1,1000001,x"]
+    texts = [
+        "one\ntwo",
+        "\n",
+        "a\r\nb",
+        "a\n\nb",
+        'say "x"\nand',
+        "a\n2026-01-10T10:00:00Z,Open\nb",
+        "x\n1000000001,1,1000001,x",
+    ]
     values = [chance.choice(texts) if chance.random() < 0.2 else "x" for _ in draft.rows]
     add_column(chance, draft, chance.choice(["note", "no\nte", "n,o", 'n"o']), values)
 
@@ -357,7 +390,9 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("lines.blank", "lines", weight=2)
 def _(chance: random.Random, draft: Draft) -> None:
     for _ in range(chance.choice([1, 3])):
-        blank = chance.choice(["", " ", "\t", "\x00", "\x1f", "\x0b", "\x0c", "\u00a0", "\ufeff", "\x85", "\u2028", "\x7f"])
+        blank = chance.choice(
+            ["", " ", "\t", "\x00", "\x1f", "\x0b", "\x0c", "\u00a0", "\ufeff", "\x85", "\u2028", "\x7f"]
+        )
         draft.lines.insert(chance.randint(0, len(draft.lines)), blank)
 
 
@@ -396,7 +431,9 @@ def _(chance: random.Random, draft: Draft) -> None:
 
 @mutation("quotes.around", "lines", *CSV, weight=2)
 def _(chance: random.Random, draft: Draft) -> None:
-    around = chance.choice(['{}"', '"{}', ' "{}"', '"{}" ', '"{}"x', 'x"{}"', '"{}""', '""{}"', '"{}\\"', '"""{}"""', "'{}'", '"{},'])
+    around = chance.choice(
+        ['{}"', '"{}', ' "{}"', '"{}" ', '"{}"x', 'x"{}"', '"{}""', '""{}"', '"{}\\"', '"""{}"""', "'{}'", '"{},']
+    )
     for row in some_lines(chance, draft):
         fields = draft.lines[row].split(",")
         at = chance.randrange(len(fields))
@@ -408,15 +445,23 @@ def _(chance: random.Random, draft: Draft) -> None:
 
 ODD_JSON = [
     "null", "true", "false", '""', '" "', '"x"', '"12.5"', "[]", "{}", "[1,2]", '{"speed": 5}', '[[[[[{"speed":5}]]]]]',
-    '{"a":{"b":{"c":{"d":{"e":[1]}}}}}', "NaN", "Infinity", "-Infinity", "+Infinity", "nan", "inf", "-NaN", "1e999", "-1e999",
-    "1e-999", "1E400", "0", "-0", "-0.0", "0.0", "1e3", "1E+3", "12.50", "1.0", "100000000000000000001", "9007199254740993",
-    "1" * 40, "0." + "1" * 60, "1" * 999, "1" * 1001, "1" * 5000, "01", "00", "+1", ".5", "1.", "1.e3", "1e", "0x10", "1_000",
-    "1,5", "1 2", "--1", "1d", "1f", "1L", "'x'", "x", "undefined", "None", "True", '"\\u00e9"', '"\\ud83d\\ude00"', '"\\ud800"',
-    '"\\udc00x"', '"\\u0000"', '"\\x41"', '"\\/"', '"\\"', '"a\tb"', '"\x01"', '"\x7f"', '"\u2028"', '"\\u00"', '"\\n"', "\u0661",
+    '{"a":{"b":{"c":{"d":{"e":[1]}}}}}', "NaN", "Infinity", "-Infinity", "+Infinity", "nan", "inf", "-NaN", "1e999",
+    "-1e999",
+    "1e-999", "1E400", "0", "-0", "-0.0", "0.0", "1e3", "1E+3", "12.50", "1.0", "100000000000000000001",
+    "9007199254740993",
+    "1" * 40, "0." + "1" * 60, "1" * 999, "1" * 1001, "1" * 5000, "01", "00", "+1", ".5", "1.", "1.e3", "1e", "0x10",
+    "1_000",
+    "1,5", "1 2", "--1", "1d", "1f", "1L", "'x'", "x", "undefined", "None", "True", '"\\u00e9"', '"\\ud83d\\ude00"',
+    '"\\ud800"',
+    '"\\udc00x"', '"\\u0000"', '"\\x41"', '"\\/"', '"\\"', '"a\tb"', '"\x01"', '"\x7f"', '"\u2028"', '"\\u00"',
+    '"\\n"', "\u0661",
     '{"a":1,"a":2}', '{"a":{"b":1,"b":2}}', '[{"a":1},{"a":1}]', '[{"a":1,"a":1}]', '{"a":1', "[1", '"x', "/* x */ 1",
-    '"/* in_scope: path */ true"', '"${env:HOME}"', "[" * 50 + "]" * 50, '{"a":' * 60 + "1" + "}" * 60, "[" * 700 + "]" * 700,
-    "[" * 1500 + "]" * 1500, '"' + "x" * 100_000 + '"', '{"' + "k" * 60_000 + '":1}', "2.2250738585072011e-308", "5e-324",
-    "1.7976931348623157e308", "1.7976931348623159e308", "123456789012345678.123456789", "[NaN]", '{"":1}', "1.10e-2", "1e0001",
+    '"/* in_scope: path */ true"', '"${env:HOME}"', "[" * 50 + "]" * 50, '{"a":' * 60 + "1" + "}" * 60,
+    "[" * 700 + "]" * 700,
+    "[" * 1500 + "]" * 1500, '"' + "x" * 100_000 + '"', '{"' + "k" * 60_000 + '":1}', "2.2250738585072011e-308",
+    "5e-324",
+    "1.7976931348623157e308", "1.7976931348623159e308", "123456789012345678.123456789", "[NaN]", '{"":1}', "1.10e-2",
+    "1e0001",
 ]  # fmt: skip
 
 
@@ -463,7 +508,9 @@ def _(chance: random.Random, draft: Draft) -> None:
     def change(members: list) -> None:
         for _ in range(chance.choice([1, 2, 4])):
             key = json.dumps(chance.choice(ODD_NAMES), ensure_ascii=chance.random() < 0.5)
-            members.insert(chance.randint(0, len(members)), (key, chance.choice(["1", "2.50", '"x"', chance.choice(ODD_JSON)])))
+            members.insert(
+                chance.randint(0, len(members)), (key, chance.choice(["1", "2.50", '"x"', chance.choice(ODD_JSON)]))
+            )
 
     each_object(chance, draft, change)
 
@@ -471,8 +518,10 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("json.odd_keys", "lines", *JSON, weight=2)
 def _(chance: random.Random, draft: Draft) -> None:
     keys = [
-        '"\\u0073peed"', '"\\ud800"', '"\\u0000"', '"a\\u0000b"', '"\\n"', '"\\"', "speed", "'speed'", '"s" "p"', "1", "null",
-        '"' + "k" * 300 + '"', '"' + "k" * 49_000 + '"', '"' + "k" * 51_000 + '"', '"\\ud83d\\ude9a"', '"\\/"', '"\\\\"', '"a\tb"',
+        '"\\u0073peed"', '"\\ud800"', '"\\u0000"', '"a\\u0000b"', '"\\n"', '"\\"', "speed", "'speed'", '"s" "p"', "1",
+        "null",
+        '"' + "k" * 300 + '"', '"' + "k" * 49_000 + '"', '"' + "k" * 51_000 + '"', '"\\ud83d\\ude9a"', '"\\/"',
+        '"\\\\"', '"a\tb"',
         '"truck\\u005fid"', '"\\u202e"', '"\\b\\f"',
     ]  # fmt: skip
 
@@ -495,8 +544,10 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("json.trucks", "lines", *JSON, weight=2)
 def _(chance: random.Random, draft: Draft) -> None:
     odd = [
-        "null", '""', '" "', '"  "', '"\\t"', '"\\u00a0"', "true", "17", "17.50", "1e2", "-0", "0", "1e999", "NaN", "[]", '["T1"]',
-        '{"a":1}', '"null"', '" T1"', '"T1 "', '"é"', '"\\ud800"', '"\\u0000"', '"${env:HOME}"', '"a\\"b"', '"\\n"', '"' + "t" * 5000 + '"',
+        "null", '""', '" "', '"  "', '"\\t"', '"\\u00a0"', "true", "17", "17.50", "1e2", "-0", "0", "1e999", "NaN",
+        "[]", '["T1"]',
+        '{"a":1}', '"null"', '" T1"', '"T1 "', '"é"', '"\\ud800"', '"\\u0000"', '"${env:HOME}"', '"a\\"b"', '"\\n"',
+        '"' + "t" * 5000 + '"',
     ]  # fmt: skip
 
     def change(members: list) -> None:
@@ -513,7 +564,9 @@ def _(chance: random.Random, draft: Draft) -> None:
     def change(members: list) -> None:
         at = EARLIEST + timedelta(days=chance.randint(5, 30))
         text = json.dumps(odd_times(chance, datetime(at.year, at.month, at.day, 10, 30, 15)))
-        value = chance.choice([text, text, text, text, "null", '""', "1767607200", "true", '["2026-01-05T10:00:00Z"]', "{}"])
+        value = chance.choice(
+            [text, text, text, text, "null", '""', "1767607200", "true", '["2026-01-05T10:00:00Z"]', "{}"]
+        )
         members[:] = [(name, value if name == '"recorded_at"' else old) for name, old in members]
 
     each_object(chance, draft, change)
@@ -522,8 +575,10 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("json.around", "lines", *JSON, weight=4)
 def _(chance: random.Random, draft: Draft) -> None:
     around = [
-        "{}{}", "{} {}", "{}}}", "{{{}", "[{}]", "{},", ",{}", "{} x", "x {}", "{}1", "{} null", "{}//", "/**/{}", "# {}", " {} ", "\t{}\t",
-        "{}\x00", "\x00{}", "{}\x1f", "\ufeff{}", "{}\ufeff", "\u00a0{}", "{}\x0c", '{},"speed":9', '{}"', '{},"line":{{"speed":7}}',
+        "{}{}", "{} {}", "{}}}", "{{{}", "[{}]", "{},", ",{}", "{} x", "x {}", "{}1", "{} null", "{}//", "/**/{}",
+        "# {}", " {} ", "\t{}\t",
+        "{}\x00", "\x00{}", "{}\x1f", "\ufeff{}", "{}\ufeff", "\u00a0{}", "{}\x0c", '{},"speed":9', '{}"',
+        '{},"line":{{"speed":7}}',
         '{},"ends_here":true', '{{"line":{}}}', "{};", "{}\\", "{}]", "{}\u2028", "{}\x85",
     ]  # fmt: skip
     for row in some_lines(chance, draft):
@@ -576,7 +631,8 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("encoding", "encoding", weight=5)
 def _(chance: random.Random, draft: Draft) -> None:
     draft.encoding = chance.choice([
-        "utf-8-sig", "utf-8-sig", "bom twice", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-16 be with bom", "utf-32",
+        "utf-8-sig", "utf-8-sig", "bom twice", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be",
+        "utf-16 be with bom", "utf-32",
         "utf-7", "lone bytes", "lone bytes", "surrogates", "overlong", "cut in a letter",
     ])  # fmt: skip
 
@@ -594,7 +650,12 @@ def encoded(chance: random.Random, draft: Draft) -> bytes:
         return b"\xfe\xff" + text.encode("utf-16-be", "replace")
     if kind in ("latin-1", "cp1252"):
         return (text + "é,ü" + draft.line_end).encode(kind, "replace")
-    odd = {"lone bytes": b"\xff", "surrogates": b"\xed\xa0\x80", "overlong": b"\xc0\xaf", "cut in a letter": b"\xe6\xb2"}
+    odd = {
+        "lone bytes": b"\xff",
+        "surrogates": b"\xed\xa0\x80",
+        "overlong": b"\xc0\xaf",
+        "cut in a letter": b"\xe6\xb2",
+    }
     if kind in odd:
         at = chance.choice([0, len(whole), chance.randint(0, len(whole))])
         return whole[:at] + odd[kind] + whole[at:]
@@ -637,7 +698,23 @@ def _(chance: random.Random, draft: Draft) -> None:
 
 @mutation("bytes.inserted", "bytes", weight=3)
 def _(chance: random.Random, draft: Draft) -> None:
-    pieces = [b"\x00", b'"', b",", b"\n", b"\r", b"\\", b"\t", b" ", b"\xef\xbb\xbf", b"\x1a", b"\xc2\xa0", b"\x1f\x8b", b"${env:HOME}", b"{", b"}"]
+    pieces = [
+        b"\x00",
+        b'"',
+        b",",
+        b"\n",
+        b"\r",
+        b"\\",
+        b"\t",
+        b" ",
+        b"\xef\xbb\xbf",
+        b"\x1a",
+        b"\xc2\xa0",
+        b"\x1f\x8b",
+        b"${env:HOME}",
+        b"{",
+        b"}",
+    ]
     for _ in range(chance.choice([1, 1, 2, 3])):
         at = chance.randint(0, len(draft.content))
         draft.content = draft.content[:at] + chance.choice(pieces) + draft.content[at:]
@@ -675,9 +752,15 @@ def members(chance: random.Random, content: bytes) -> bytes:
 
 pack_as("gzip", True, lambda chance, content: zipped(content), weight=4)
 pack_as("gzip.members", True, members, weight=2)
-pack_as("gzip.torn", True, lambda chance, content: (data := zipped(content))[: chance.randint(0, len(data) - 1)], weight=2)
+pack_as(
+    "gzip.torn", True, lambda chance, content: (data := zipped(content))[: chance.randint(0, len(data) - 1)], weight=2
+)
 pack_as("gzip.padded", True, lambda chance, content: zipped(content) + b"\0" * chance.choice([1, 8, 512, 10_240]))
-pack_as("gzip.garbage", True, lambda chance, content: zipped(content) + chance.choice([b"x", b"\n", b"\x1f\x8b", b"garbage" * 99]))
+pack_as(
+    "gzip.garbage",
+    True,
+    lambda chance, content: zipped(content) + chance.choice([b"x", b"\n", b"\x1f\x8b", b"garbage" * 99]),
+)
 pack_as("gzip.flipped", True, lambda chance, content: flipped_bit(chance, zipped(content)))
 pack_as("gzip.empty_member", True, lambda chance, content: zipped(b"") * chance.randint(1, 2) + zipped(content))
 pack_as("gzip.twice", True, lambda chance, content: zipped(zipped(content)), weight=0.5)
@@ -689,18 +772,21 @@ pack_as("gzip.torn_second", True, lambda chance, content: zipped(content) + zipp
 # --- names ------------------------------------------------------------------------------------------------------------
 
 ODD_STEMS = [
-    "${env:HOME}", "${date}", "$x", "a b", " a", "a ", "a'b", 'a"b', "a`b", "a\\b", "a\nb", "a\tb", "a;b", "a,b", "a:b", "a=b", "a%20b",
-    "a%b", "a+b", "a#b", "a?b", "a*b", "[a]", "{a,b}", "a&b", "a|b", "a<b>", "~a", "-a", "--a", "a..b", "..a", "é", "e\u0301", "油", "🚚",
-    "\u202ea", "a\x01b", "a\x7fb", "a\u2028b", "{{ x }}", "{% x %}", "/* in_scope", "file_id=1", "part-00000", "a.csv", "a.jsonl", "a.gz",
+    "${env:HOME}", "${date}", "$x", "a b", " a", "a ", "a'b", 'a"b', "a`b", "a\\b", "a\nb", "a\tb", "a;b", "a,b",
+    "a:b", "a=b", "a%20b",
+    "a%b", "a+b", "a#b", "a?b", "a*b", "[a]", "{a,b}", "a&b", "a|b", "a<b>", "~a", "-a", "--a", "a..b", "..a", "é",
+    "e\u0301", "油", "🚚",
+    "\u202ea", "a\x01b", "a\x7fb", "a\u2028b", "{{ x }}", "{% x %}", "/* in_scope", "file_id=1", "part-00000",
+    "a.csv", "a.jsonl", "a.gz",
     "n" * 200, "null", "CON", "a\rb", "$", "$$", "\\x41", "a\\", "path", "%s", "İ",
 ]  # fmt: skip
 
 
 @mutation("name.stem", "name", weight=5)
 def _(chance: random.Random, draft: Draft) -> None:
-    draft.stem = chance.choice(ODD_STEMS).replace("/", "∕") + f"-{draft.number}"
+    draft.stem = chance.choice(ODD_STEMS).replace("/", "\u2215") + f"-{draft.number}"
     if chance.random() < 0.3:
-        draft.stem = f"{draft.number}" + chance.choice(ODD_STEMS).replace("/", "∕")
+        draft.stem = f"{draft.number}" + chance.choice(ODD_STEMS).replace("/", "\u2215")
 
 
 @mutation("name.no_utf8", "name", weight=1.5)
@@ -717,7 +803,8 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("name.ending", "name", weight=1.5)
 def _(chance: random.Random, draft: Draft) -> None:
     draft.ending = chance.choice([
-        "txt", "parquet", "json", "csv.bak", "csv.zip", "csv.tar.gz", "gz", "csv~", "tsv", "jsonl.bz2", "csvgz", "csv.", "jsonlines", "CSV.ZIP",
+        "txt", "parquet", "json", "csv.bak", "csv.zip", "csv.tar.gz", "gz", "csv~", "tsv", "jsonl.bz2", "csvgz",
+        "csv.", "jsonlines", "CSV.ZIP",
         "csv.gz.gz", "csv ",
     ])  # fmt: skip
 
@@ -732,7 +819,7 @@ def _(chance: random.Random, draft: Draft) -> None:
 
 @mutation("name.folder", "name", "events", "fleet_sensors")
 def _(chance: random.Random, draft: Draft) -> None:
-    draft.folder += "/" + chance.choice(ODD_STEMS).replace("/", "∕")
+    draft.folder += "/" + chance.choice(ODD_STEMS).replace("/", "\u2215")
 
 
 # --- rounds -----------------------------------------------------------------------------------------------------------
@@ -742,7 +829,9 @@ def mutated(chance: random.Random, draft: Draft, left_out: frozenset[str] = froz
     """Apply none to three mutations, in the order of their stages, and finish the file."""
     count = chance.choices([0, 1, 2, 3], [8, 57, 25, 10])[0]
     names = [name for name, (_, sources, *_) in MUTATIONS.items() if draft.source in sources and name not in left_out]
-    chosen = dict.fromkeys(chance.choices(names, [MUTATIONS[name][2] for name in names], k=count)) if count and names else {}
+    chosen = (
+        dict.fromkeys(chance.choices(names, [MUTATIONS[name][2] for name in names], k=count)) if count and names else {}
+    )
 
     def apply(stage: str) -> None:
         for name in chosen:
@@ -763,7 +852,7 @@ def mutated(chance: random.Random, draft: Draft, left_out: frozenset[str] = froz
 
 
 def files_of_round(seed: int, count: int, left_out: frozenset[str] = frozenset()) -> list[File]:
-    """Make the files of a round, a third of each source; the first day of purchases is valid, so that one can be taken."""
+    """Make the files of a round, a third of each source; the first day of purchases is valid, so that one is taken."""
     files: dict[str, File] = {}
     for number in range(count):
         chance = random.Random(f"{seed} {number}")

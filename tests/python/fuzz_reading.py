@@ -1,8 +1,9 @@
 """What landed files must have become, read in plain Python from their bytes: the oracle of the fuzzer.
 
-It shares no code with the loader. Where the README or docs/ say what must be, it admits nothing else; where a file is so
-mangled that two readings are defensible, it holds them all, and the rule is written beside it. Whatever is defensible,
-these never are: a value in a wrong column, from another row or file; a row that is nowhere; a file refused in silence.
+It shares no code with the loader. Where the README or docs/ say what must be, it admits nothing else; where a file is
+so mangled that two readings are defensible, it holds them all, and the rule is written beside it. Whatever is
+defensible, these never are: a value in a wrong column, from another row or file; a row that is nowhere; a file that is
+refused in silence.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 import os
 import re
+import sys
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ WIDEST = 2000
 LONGEST_LINE = 512 * 1024
 LONGEST_JSON_LINE = 16 * 1024 * 1024
 BLANK = "".join(map(chr, range(33)))
+
+# A text that nests a thousand deep is read here level by level.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 20_000))
 
 # --- a file's name and bytes ------------------------------------------------------------------------------------------
 
@@ -164,7 +169,7 @@ class Records:
 
 
 def rfc4180(text: str) -> Records | None:
-    """Read a text strictly; None where a quote is not closed, or something stands between a closing quote and a comma."""
+    """Read a text strictly; None where a quote is not closed, or something stands between a closing one and a comma."""
     records: list[list[str]] = []
     record: list[str] = []
     is_loose = False
@@ -197,7 +202,7 @@ def rfc4180(text: str) -> Records | None:
 
 
 def values_of_field(field_text: str) -> frozenset[str | None]:
-    """Return the values that a field with quotes in odd places may have: as it is, or with the quotes read in some way."""
+    """Return the values that a field with quotes in odd places may have: as it is, or the quotes read in some way."""
     values = {field_text, field_text.strip()}
     if '"' in field_text:
         for text in list(values):
@@ -226,7 +231,7 @@ def row_of_line(line: str, width: int, may_be_odd: bool) -> Row:
         (values,) = read.records
         return Row(line, (exactly(values) if len(values) == width else MALFORMED,))
     # A quote inside of a field, or text behind a closing quote: what a field is depends on the parser. The row has the
-    # fields between commas, or between the commas outside of quotes, its quotes read or not; or its line is quarantined.
+    # fields between commas, or between those outside of quotes, its quotes read or not; or its line is quarantined.
     readings: list[tuple] = [MALFORMED]
     outside = re.findall(r'(?:[^",]|"[^"]*"?)+|(?<=,)(?=,|\Z)|\A(?=,)', line)
     splits = [line.split(","), outside]
@@ -284,8 +289,8 @@ def read_table(found: Expected, text: str) -> None:
     for record in records:
         rows.append(Row("\0".join(record), (exactly(record) if len(record) == width else MALFORMED,)))
     found.tables = [rows]
-    # Where a record has too few or too many fields, or a quote stands inside of a field, nobody knows whether it is that
-    # quote which was never closed: then each line may stand for itself. Text with blank lines within quotes as well.
+    # Where a record has too few or too many fields, or a quote stands inside of a field, nobody knows whether that is
+    # the quote which was never closed: then each line may stand for itself. So too with blank lines in quotes.
     if whole.is_loose or any(len(record) != width for record in whole.records):
         found.tables.append(by_line)
 
@@ -345,7 +350,7 @@ def is_row(found: Expected, row: Row, columns: tuple, other_columns: str | None,
 
 
 def unmatched(found: Expected, table: list[Row], rows: list[tuple]) -> tuple[list[Row], list[tuple]]:
-    """Match the rows of a raw table (columns, other_columns, malformed_line) with the landed ones; return what is left."""
+    """Match rows of a raw table (columns, other_columns, malformed_line) with the landed ones; return what is left."""
     left = list(rows)
     missing = []
     # Rows with one reading first: those with several must not take what belongs to them.
@@ -362,7 +367,8 @@ def unmatched(found: Expected, table: list[Row], rows: list[tuple]) -> tuple[lis
 # --- times ------------------------------------------------------------------------------------------------------------
 
 TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:(Z)|([+-])([0-9]{2}):([0-9]{2}))?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"(?:(Z)|([+-])([0-9]{2}):([0-9]{2}))?"
 )
 NO_TIME, TOO_EARLY, IN_FUTURE = "time_malformed", "time_too_early", "time_in_future"
 
@@ -500,9 +506,7 @@ def _pairs(pairs: list) -> Pairs:
 def parsed(text: str) -> dict[str, object] | None:
     """Read a line as exactly one JSON object with no key twice at any depth; None where it is none."""
     try:
-        value = json.loads(
-            text, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_pairs
-        )
+        value = json.loads(text, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_pairs)
     except (ValueError, RecursionError):
         return None
     return dict(value) if isinstance(value, Pairs) else None
@@ -587,12 +591,17 @@ def read_lines(found: Expected, text: str) -> None:
 
 
 def same_json(landed: object, shown_text: str | None) -> bool:
-    """Tell whether a column's text is a landed value: equal as JSON, numbers as doubles; texts without lone surrogates."""
+    """Tell whether a column's text is a landed value: equal as JSON, numbers as doubles."""
     if shown_text is None:
         return False
     try:
         value = json.loads(
-            shown_text, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=Pairs, strict=False
+            shown_text,
+            parse_float=Number,
+            parse_int=Number,
+            parse_constant=Number,
+            object_pairs_hook=Pairs,
+            strict=False,
         )
     except ValueError:
         # NaN and Infinity have no JSON; a renderer may write them as texts.
