@@ -113,17 +113,18 @@ def sources_of(node: str) -> tuple[str, ...]:
 def build_and_check(
     own: Session, files: list[File], whole: bool, note: Callable[[str], None], has_tests: bool = False
 ) -> tuple[list[Finding], list[str]]:
-    """Land files, build, compare; with `whole` the history and a second build too. Return findings and failed nodes."""
+    """Land files, build, compare; with `whole` marts, history and a second build too. Return findings, failed nodes."""
     checked = Checked()
     lake = own.fresh(files)
     note("builds")
-    run = built(lake, has_tests=has_tests)
+    left_out = () if whole else ("--exclude", "path:models/mart", "schema_changes", "rebuilt_purchases", "purchases")
+    run = built(lake, *left_out, has_tests=has_tests)
     failed = fuzz_check.check_run(run, checked)
     if failed:
         return checked.findings, failed
     note("compares")
     tables = Tables(lake, files, run, checked)
-    tables.check()
+    tables.check(has_marts=whole)
     if not whole:
         return checked.findings, []
     note("takes days")
@@ -210,52 +211,61 @@ def play(
 # --- shrinking --------------------------------------------------------------------------------------------------------
 
 
-def pieces(content: bytes, unit: str) -> list[bytes]:
-    """Cut bytes into lines or single bytes."""
-    return content.splitlines(keepends=True) if unit == "lines" else [content[n : n + 1] for n in range(len(content))]
+def without(parts: list[bytes], spans: Iterable[tuple[int, int]]) -> bytes:
+    """Return parts joined, those in some spans left out."""
+    left_out = {number for start, end in spans for number in range(start, end)}
+    return b"".join(part for number, part in enumerate(parts) if number not in left_out)
 
 
 def smaller(file: File) -> Generator[list[File], list[bool], File]:
     """Shrink a file: yield candidates, get which of them show the finding, return the smallest that does."""
     folder, _, base = file.name.rpartition("/")
-    ending = base.lower().rpartition(".")[2]
-    text, rest = fuzz_reading.unzipped(file.content) if ending == "gz" else (b"", "")
-    is_packed = ending == "gz" and rest == ""
+    is_gz = base.lower().endswith(".gz")
+    text, rest = fuzz_reading.unzipped(file.content) if is_gz else (b"", "")
+    plain = "a." + ("jsonl" if file.source == "fleet_sensors" else "csv")
 
     def named(name: str, content: bytes) -> File:
         return replace(file, name=f"{folder}/{name}" if folder else name, content=content)
 
-    plain = "a." + ("jsonl" if file.source == "fleet_sensors" else "csv")
-    tries = [named(plain, text if is_packed else file.content)]
-    tries += [named(base, text), named(f"a.{base.rpartition('.')[2]}", file.content)] if ending == "gz" else []
-    tries += [replace(one, content=b"") for one in tries[:1]]
+    def packed(content: bytes) -> bytes:
+        return zipped(content) if is_packed else content
+
+    # The name first, and whether the gzip is to blame.
+    tries = [named(plain, text if is_gz and not rest else file.content)]
+    tries += [named(f"{plain}.gz", file.content), named(base, text)] if is_gz else []
     shows = yield tries
     best = next((one for one, is_shown in zip(tries, shows, strict=True) if is_shown), file)
-    if ending == "gz" and not best.name.endswith(plain) and is_packed:
-        pack, content = zipped, text
-    else:
-        pack, content = bytes, best.content
-    for unit in ("lines", "bytes"):
-        parts = pieces(content, unit)
-        count = 2
-        while len(parts) > 1:
-            count = min(count, len(parts))
-            cuts = [round(len(parts) * n / count) for n in range(count + 1)]
-            spans = list(itertools.pairwise(cuts))
-            # A part alone, then all without one.
-            options = [parts[a:b] for a, b in spans] if count <= 16 else []
-            options += [parts[:a] + parts[b:] for a, b in spans] if count > 2 else []
-            shows = yield [replace(best, content=pack(b"".join(option))) for option in options]
-            right = [option for option, is_shown in zip(options, shows, strict=True) if is_shown]
-            if right:
-                parts = min(right, key=len)
-                count = max(2, min(count, len(parts)) // 2 * 2 if len(parts) > 16 else 4)
-            elif count >= min(len(parts), 64):
-                break
-            else:
-                count *= 4
-        content = b"".join(parts)
-    return replace(best, content=pack(content))
+    is_packed = is_gz and best.name.lower().endswith(".gz") and not rest and best.content == file.content
+    content = text if is_packed else best.content
+    # Then one line alone, or with the header.
+    lines = content.splitlines(keepends=True)
+    options = list(dict.fromkeys([b"", *lines, *(lines[0] + line for line in lines[1:])])) if len(lines) > 1 else []
+    shows = yield [replace(best, content=packed(option)) for option in options]
+    right = [option for option, is_shown in zip(options, shows, strict=True) if is_shown]
+    content = min(right, key=len) if right else content
+    # Then by parts, ever smaller ones: which can go alone, then as many of these as can go together.
+    count = 8
+    while len(content) > 1:
+        parts = content.splitlines(keepends=True) if not right and count <= 64 and len(content) > 2000 else None
+        parts = parts if parts and len(parts) >= 8 else [content[n : n + 1] for n in range(len(content))]
+        cuts = sorted({round(len(parts) * n / count) for n in range(count + 1)})
+        spans = list(itertools.pairwise(cuts))
+        shows = yield [replace(best, content=packed(without(parts, [span]))) for span in spans]
+        able = [span for span, is_shown in zip(spans, shows, strict=True) if is_shown]
+        if able:
+            options = [without(parts, able), without(parts, able[::2]), without(parts, able[1::2])]
+            options += [without(parts, able[: len(able) // 2]), without(parts, able[len(able) // 2 :])]
+            options.append(without(parts, able[:1]))
+            shows = yield [replace(best, content=packed(option)) for option in options]
+            content = min(
+                [content, *(option for option, is_shown in zip(options, shows, strict=True) if is_shown)], key=len
+            )
+        if count >= len(content):
+            break
+        count = min(count * 3, 72, len(content))
+        if not able and count == 72 and len(content) > 72 and len(spans) >= 64:
+            break
+    return replace(best, content=packed(content))
 
 
 def placed(file: File, number: int) -> File:
@@ -270,7 +280,9 @@ def placed(file: File, number: int) -> File:
     return replace(file, name=f"c{number}/{file.name}")
 
 
-def shrink(own: Session, blamed: list[tuple[Finding, File]], note: Callable[[str], None]) -> dict[Finding, File]:
+def shrink_together(
+    own: Session, blamed: list[tuple[Finding, File]], note: Callable[[str], None]
+) -> dict[Finding, File]:
     """Shrink the files of findings side by side: each build lands the candidates of all of them."""
     best = dict(blamed)
     at_work: dict[Finding, tuple[Generator, list[File]]] = {}
@@ -353,12 +365,21 @@ def save(folder: Path, seed: int, number: int, finding: Finding, file: File | No
 
 
 def run_round(
-    own: Session, seed: int, count: int, left_out: frozenset[str], folder: Path, tell: Callable, note: Callable
+    own: Session,
+    seed: int,
+    count: int,
+    left_out: frozenset[str],
+    folder: Path,
+    tell: Callable,
+    note: Callable,
+    is_shrinking: bool = True,
 ) -> int:
     """Play a round, tell what it found, and return how many findings there were."""
     files = files_of_round(seed, count, left_out)
     # The data tests hold for hostile files too, and cost as much as all else: one round in four has them.
     found = play(own, files, note, has_tests=seed % 4 == 0)
+    for finding, _ in found:
+        note(f"has found: {finding.kind}: {finding.path!r}")
     with_file = [(finding, file) for finding, file in found if file is not None]
     alike: dict[tuple, tuple[Finding, File]] = {}
     for finding, file in with_file:
@@ -369,9 +390,11 @@ def run_round(
     )
     chosen = chosen[:MOST_SHRUNK]
     stopping = [(finding, file) for finding, file in chosen if finding.kind.startswith("the node")]
-    small = {finding: shrink_alone(own, finding, file, note) for finding, file in stopping}
     others = [pair for pair in chosen if pair not in stopping]
-    small |= shrink(own, others, note) if others else {}
+    if not is_shrinking:
+        stopping, others = [], []
+    small = {finding: shrink_alone(own, finding, file, note) for finding, file in stopping}
+    small |= shrink_together(own, others, note) if others else {}
     for number, (finding, file) in enumerate(found):
         place = save(folder, seed, number, finding, small.get(finding, file))
         tell(f"seed {seed}: {finding.kind}", finding, file, small.get(finding), place)
@@ -409,6 +432,7 @@ def fuzz(
     files: Annotated[int, typer.Option(help="How many files a round lands, a third of each source.")] = 300,
     without: Annotated[str, typer.Option(help="Mutations to leave out, with commas between.")] = "",
     only: Annotated[str, typer.Option(help="Mutations to take alone, with commas between.")] = "",
+    shrink: Annotated[bool, typer.Option(help="Shrink the files of what is found.")] = True,
     verbose: Annotated[bool, typer.Option(help="Tell each step, where no progress is shown.")] = False,
 ) -> None:
     """Land mutated files, build, and compare the tables with a plain reading of the same files."""
@@ -436,7 +460,7 @@ def fuzz(
 
             while rounds == 0 or time.monotonic() - start < seconds:
                 began = time.monotonic()
-                found = run_round(own, first + rounds, files, left_out, findings_folder, teller.finding, note)
+                found = run_round(own, first + rounds, files, left_out, findings_folder, teller.finding, note, shrink)
                 took = time.monotonic() - began
                 teller.line(f"seed {first + rounds}: {files} files, {took:.0f} seconds, {found} findings")
                 rounds, total_files, total = rounds + 1, total_files + files, total + found

@@ -50,7 +50,7 @@ def test_what_is_wrong_in_the_tables_is_found_and_shrunk(own: fuzz.Session, monk
     findings, failed = fuzz.build_and_check(own, files, False, lambda what: None)
     assert not failed
     assert {finding.path for finding in findings} == {"events/a.csv"}
-    small = fuzz.shrink(own, [(findings[0], files[0])], lambda what: None)
+    small = fuzz.shrink_together(own, [(findings[0], files[0])], lambda what: None)
     assert small[findings[0]].content.count(b"\n") <= 2
 
 
