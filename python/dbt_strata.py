@@ -9,8 +9,10 @@ import os
 from pathlib import Path
 
 from dbt.config.runtime import load_profile
+from dbt.contracts.graph.manifest import Manifest
 from dbt.flags import get_flags
-from dbt.plugins.manager import dbtPlugin
+from dbt.plugins.contracts import PluginArtifacts
+from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
@@ -42,6 +44,7 @@ class StrataPlugin(dbtPlugin):
 
     def initialize(self) -> None:
         """Raise dbt's runtime error, with one sentence, when the command may not go on."""
+        self._is_embedded = False
         flags = get_flags()
         command = getattr(flags, "WHICH", None)
         if self.project_name != "strata":
@@ -52,8 +55,10 @@ class StrataPlugin(dbtPlugin):
         if command not in CONNECTING:
             return
         try:
+            places.check()
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {})
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
+            settings.check_schema(profile.credentials.schema)
             stocks, unreadable = self._list(LOADING.get(command, ()), {"events": variables.events_path})
             if profile.credentials.method == "session":
                 known_bytes = sum(
@@ -61,14 +66,34 @@ class StrataPlugin(dbtPlugin):
                     for name, source in landing.SOURCES.items()
                 )
                 session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
+                self._is_embedded = True
             else:
                 lake.check_folder(places.lake())
-            for stock in stocks.values():
+            digests = dict.fromkeys([source.name for source in unreadable], "")
+            for name, stock in stocks.items():
                 stock.take()
+                digests[name] = stock.digest()
             for source in unreadable:
                 landing.keep_intake(source)
+            if LOADING.get(command) == tuple(landing.SOURCES):
+                landing.take_no_sources([stock.place for stock in stocks.values()])
+            for name, digest in digests.items():
+                get_invocation_context().env[f"STRATA_STOCK_{name.upper()}"] = digest
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
+
+    @dbt_hook
+    def get_manifest_artifacts(self, manifest: Manifest) -> PluginArtifacts:
+        """Sweep the lake, now that dbt has parsed which tables are the project's and before it runs; write nothing."""
+        if self._is_embedded:
+            tables = [
+                (node.schema, node.alias)
+                for node in manifest.nodes.values()
+                if node.resource_type in ("model", "snapshot", "seed")
+                and node.config.materialized not in ("view", "ephemeral")
+            ]
+            lake.sweep(places.lake(), tables)
+        return {}
 
     @staticmethod
     def _list(

@@ -1,94 +1,58 @@
 {#-
-  Patterns of JSON (RFC 8259), each without a group of its own. Their loops give nothing back (`*+`), so that Java's
-  matcher needs no stack for them, however long the line is. NaN and Infinity are no JSON, and yet what programs write.
--#}
-{% macro json_space() -%} [ \t\r]*+ {%- endmacro %}
+  The JSON lines of the relation `lines` (column `line`, its other columns kept), read by Spark's parser: adds
+  `landed_values`, the JSON text of each value by its key, as Spark renders the value; null where the line is not exactly one
+  JSON object (RFC 8259, with NaN and Infinity, which programs write), has a key twice at any depth, holds half a surrogate
+  pair, or is beyond what the parser takes (names of 50,000 characters, numbers of 1,000, a depth of 1,000).
 
-{% macro json_string() -%}
-    "[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"
-{%- endmacro %}
-
-{% macro json_scalar() -%}
-    (?:{{ json_string() }}|-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++)?+(?:[eE][+-]?[0-9]++)?+|true|false|null|NaN|-?Infinity)
-{%- endmacro %}
-
-{#- An object or array in brackets, up to four deep. -#}
-{% macro json_nested() -%}
-    {%- set nested = namespace(pattern='[^"\\[\\]{}]++|' ~ json_string()) -%}
-    {%- for _ in range(4) -%}
-        {%- set nested.pattern = '[^"\\[\\]{}]++|' ~ json_string() ~ '|[\\[{](?:' ~ nested.pattern ~ ')*+[\\]}]' -%}
-    {%- endfor -%}
-    [\[{](?:{{ nested.pattern }})*+[\]}]
-{%- endmacro %}
-
-
-{#- A whole line that is a JSON object with scalars only. -#}
-{% macro flat_object_pattern() -%}
-    {%- set member = json_space() ~ json_string() ~ json_space() ~ ':' ~ json_space() ~ json_scalar() ~ json_space() -%}
-    ^{{ json_space() }}[{](?:{{ member }}(?:,{{ member }})*+|{{ json_space() }})[}]{{ json_space() }}\z
-{%- endmacro %}
-
-
-{#- A key (group 1) and its value (group 2), wherever in a JSON object. -#}
-{% macro member_pattern() -%}
-    ({{ json_string() }}){{ json_space() }}:{{ json_space() }}({{ json_scalar() }}|{{ json_nested() }})
-{%- endmacro %}
-
-
-{#-
-  The JSON lines of the relation `lines` (column `line`, its other columns kept), read: adds `landed_values`, the JSON
-  text of each value by its key, and makes `line` null; of a line that is no JSON object, or has a key twice,
-  `landed_values` is null and `line` stays.
-
-  Why not from_json alone (Spark 4.1): it gives a number not as it landed (12.50 is 12.5, 1E400 a text), a text without
-  its quotes, takes the first of two objects on a line, and is silent where a key is there twice. It is asked for what is
-  no flat object, with the line inside another object, which must end where it is to end; what lies deeper than the
-  pattern reaches is taken as it gives it.
+  Spark's parser stops after the first value of a text, whatever follows. So the line is put into a list, with its own hash
+  behind it: only where the list has just these two was the line one value, for no line can hold its own hash.
 -#}
 {% macro read_json_lines(lines) -%}
-    with tokens as (
+    with parsed as (
         select
             *,
-            line rlike {{ text_literal(flat_object_pattern()) }} as is_flat,
-            transform(
-                regexp_extract_all(line, {{ text_literal(member_pattern()) }}, 1),
-                key -> {{ json_string_text('key') }}
-            ) as keys,
-            regexp_extract_all(line, {{ text_literal(member_pattern()) }}, 2) as texts
+            from_json('[' || line || ',"' || md5(line) || '"]', 'array<variant>', map('allowSingleQuotes', 'false')) as read
         from {{ lines }}
     ),
 
-    parsed as (
+    objects as (
         select
             *,
             case
-                when not is_flat
-                    then from_json(
-                        '{"line":' || line || ',"ends_here":true}',
-                        'line map<string, variant>, ends_here boolean',
-                        map('allowSingleQuotes', 'false')
-                    )
-            end as wrapped
-        from tokens
-    ),
-
-    with_values as (
-        select
-            *,
-            case
-                when (is_flat or (wrapped.ends_here and map_keys(wrapped.line) = keys)) and size(array_distinct(keys)) = size(keys)
-                    then map_from_arrays(keys, texts)
-                when wrapped.ends_here and size(array_distinct(map_keys(wrapped.line))) = size(wrapped.line)
-                    then transform_values(wrapped.line, (key, value) -> to_json(value))
-            end as landed_values
+                when
+                    size(read) = 2
+                    and try_variant_get(get(read, 1), '$', 'string') = md5(line)
+                    and (not contains(line, '\\u') or line rlike {{ text_literal(whole_characters_pattern()) }})
+                    -- null where the value is no object.
+                    then try_variant_get(get(read, 0), '$', 'map<string, variant>')
+            end as members
         from parsed
     )
 
     select
-        * except (line, is_flat, keys, texts, wrapped, landed_values),
-        landed_values,
-        case when landed_values is null then line end as line
-    from with_values
+        * except (read, members),
+        transform_values(
+            members,
+            (key, value) -> case
+                -- As a text these have quotes of their own.
+                when
+                    to_json(value) in ('"NaN"', '"Infinity"', '"-Infinity"')
+                    and schema_of_variant(value) = 'DOUBLE'
+                    then replace(to_json(value), '"', '')
+                else to_json(value)
+            end
+        ) as landed_values
+    from objects
+{%- endmacro %}
+
+
+{#-
+  A JSON text in which no escape is half of a surrogate pair: such a half is no character, and Spark would hold a question
+  mark for it. The loop gives nothing back (`*+`), so that Java's matcher needs no stack for it, however long the text is.
+-#}
+{% macro whole_characters_pattern() -%}
+    {%- set high, low = 'd[89ab][0-9a-f]{2}', 'd[c-f][0-9a-f]{2}' -%}
+    (?si)^(?:[^\\]|\\[^u]|\\u(?!{{ high }}|{{ low }})|\\u{{ high }}\\u{{ low }})*+\z
 {%- endmacro %}
 
 
@@ -102,7 +66,7 @@
 {%- endmacro %}
 
 
-{#- The text of a JSON scalar: of a string what it says, of others as they landed; null for null. -#}
+{#- The text of a JSON scalar: of a string what it says, of others their JSON; null for null. -#}
 {% macro json_text(json) -%}
     case
         when startswith({{ json }}, '"')
@@ -135,16 +99,4 @@
             then 'infinity'
         else 'number'
     end
-{%- endmacro %}
-
-
-{#- A JSON object of JSON texts by their keys, as one line. -#}
-{% macro json_line(landed_values) -%}
-    '{' || array_join(
-        transform(
-            map_entries({{ landed_values }}),
-            member -> substring(to_json(array(member.key)), 2, length(to_json(array(member.key))) - 2) || ': ' || member.value
-        ),
-        ', '
-    ) || '}'
 {%- endmacro %}

@@ -4,21 +4,14 @@
 {% endmacro %}
 
 
-{#- The columns of raw.fleet_sensors that are not sensors; a sensor's column is named beside these. -#}
-{% macro fleet_columns() %}
-    {{ return(built_node('raw_fleet_sensors').columns.keys() | list) }}
-{% endmacro %}
-
-
 {#-
   The columns of sensors that raw.fleet_sensors has, and after them those that this run gives it: a list as named_columns
   gives. A new key gets the next column while there are fewer than max_sensor_columns, in the order of landed day, file
-  and name. One whose column's name is another's already gets none.
+  and name.
 -#}
 {% macro sensor_columns() %}
     {%- set columns = landed_columns('raw_fleet_sensors') -%}
     {%- set room = var('max_sensor_columns') | int - columns | length -%}
-    {%- set taken = columns | map(attribute='column_name') | list -%}
     {%- if execute and room > 0 and built_relation('sensor_keys') is not none -%}
         {%- set sql -%}
             select landed_name from {{ built_relation('sensor_keys') }}
@@ -27,10 +20,9 @@
             order by min(struct(landed_on, path)), landed_name
             limit {{ room }}
         {%- endset -%}
-        {%- for column in named_columns(run_query(sql).columns[0].values(), fleet_columns()) if column.column_name not in taken -%}
-            {% do columns.append(column) %}
-            {% do taken.append(column.column_name) %}
-        {%- endfor -%}
+        {% do columns.extend(named_columns(
+            run_query(sql).columns[0].values() | list, built_relation('raw_fleet_sensors'), own_columns('raw_fleet_sensors')
+        )) %}
     {%- endif -%}
     {{ return(columns) }}
 {% endmacro %}
@@ -38,10 +30,8 @@
 
 {#- Add the columns that this run gives raw.fleet_sensors, and warn of very many, and of keys that get none. -#}
 {% macro add_sensor_columns(relation) %}
-    {%- set known = landed_columns('raw_fleet_sensors') | map(attribute='name') | list -%}
     {%- set columns = sensor_columns() -%}
-    {%- set new = columns | map(attribute='name') | reject('in', known) | list -%}
-    {% do add_columns(relation, columns) if new %}
+    {%- set new = add_columns(relation, columns) | map(attribute='name') | list -%}
     {%- if new | length > var('max_new_sensors') | int -%}
         {% do exceptions.warn(
             new | length ~ ' new sensors came in one run, more than max_new_sensors (' ~ var('max_new_sensors') ~ '): '
@@ -78,7 +68,12 @@
         {% do fields.append({'name': column.name, 'type': 'string', 'nullable': true, 'metadata': {}}) %}
     {%- endfor -%}
     cast(
-        from_json(to_json(landed_values), {{ text_literal(tojson({'type': 'struct', 'fields': fields})) }})
+        from_json(
+            to_json(landed_values),
+            {{ text_literal(tojson({'type': 'struct', 'fields': fields})) }},
+            -- A field of this name would be Spark's own: no landed name is as long.
+            map('columnNameOfCorruptRecord', '{{ '_' * ((columns | map(attribute='name') | map('length') | max) + 1) }}')
+        )
         as struct<`{{ columns | map(attribute='column_name') | join('`: string, `') }}`: string>
     )
 {%- endmacro %}

@@ -53,38 +53,16 @@
         select * from {{ judged }}
     ),
 
+    -- Should a path be known twice, its last state is what is known.
     known as (
-        {{ known_files() }}
-    ),
-
-    -- A file that this run did not list is as it was known.
-    files as (
-        select
-            coalesce(intake.path, known.path) as path,
-            if(intake.is_listed, intake.size, known.size) as size,
-            if(intake.is_listed, intake.modified_at, known.modified_at) as modified_at,
-            if(intake.is_listed, intake.content_hash, known.content_hash) as content_hash,
-            if(intake.is_listed, intake.rows_landed, known.rows_landed) as rows_landed,
-            if(intake.is_listed, intake.fault, known.fault) as fault,
-            known.loaded_at as known_loaded_at,
-            known.changed_at as known_changed_at,
-            coalesce(known.touched_days, array()) as known_touched_days,
-            -- A refused file that has gone is forgotten; its row stays, so that all it gave before is taken back.
-            not coalesce(intake.is_listed, false)
-            and (known.status = 'gone' or (known.status = 'refused' and coalesce(intake.is_gone, true))) as is_gone,
-            struct(
-                known.content_hash,
-                known.modified_at,
-                known.rows_valid,
-                known.rows_quarantined,
-                known.reason,
-                known.status
-            ) as known_state
-        from intake
-        full outer join known on intake.path = known.path
-        where
-            (intake.is_listed or known.path is not null)
-            and {{ in_scope('coalesce(intake.path, known.path)') }}
+        select * except (age)
+        from (
+            select
+                *,
+                row_number() over (partition by path order by changed_at desc) as age
+            from ({{ known_files() }})
+        )
+        where age = 1
     ),
 
     day_counts as (
@@ -111,16 +89,59 @@
         group by path
     ),
 
+    in_sight as (
+        select
+            coalesce(intake.path, known.path) as path,
+            intake.path is not null
+            and (
+                intake.is_listed
+                -- Loaded since it was judged, and gone before it was judged again: it is as it was last found.
+                or coalesce(row_counts.loaded_at <> known.loaded_at, row_counts.loaded_at is not null)
+            ) as is_found,
+            struct(intake.*) as intake,
+            struct(known.*) as known,
+            struct(row_counts.*) as row_counts
+        from intake
+        full outer join known on intake.path = known.path
+        left join row_counts on coalesce(intake.path, known.path) = row_counts.path
+        where {{ in_scope('coalesce(intake.path, known.path)') }}
+    ),
+
+    -- What this run neither listed nor loaded is as it was known.
     counted as (
         select
-            files.*,
+            path,
+            if(is_found, intake.size, known.size) as size,
+            if(is_found, intake.modified_at, known.modified_at) as modified_at,
+            if(is_found, intake.content_hash, known.content_hash) as content_hash,
+            if(is_found, intake.rows_landed, known.rows_landed) as rows_landed,
+            if(is_found, intake.fault, known.fault) as fault,
+            known.loaded_at as known_loaded_at,
+            known.changed_at as known_changed_at,
+            coalesce(known.touched_days, array()) as known_touched_days,
+            -- A refused file that has gone is forgotten, and one that counts under another path (a link): its row stays, so
+            -- that all it gave before is taken back.
+            intake.same_as is not null
+            or (
+                not is_found
+                and (known.status = 'gone' or (known.status = 'refused' and coalesce(intake.is_gone, true)))
+            ) as is_gone,
+            struct(
+                known.content_hash,
+                known.modified_at,
+                known.loaded_at,
+                known.rows_valid,
+                known.rows_quarantined,
+                known.reason,
+                known.status
+            ) as known_state,
             row_counts.loaded_at,
             coalesce(row_counts.rows_loaded, 0) as rows_loaded,
             coalesce(row_counts.rows_valid, 0) as rows_valid,
             coalesce(row_counts.rows_not_valid, 0) as rows_not_valid,
             coalesce(row_counts.days, array()) as days
-        from files
-        left join row_counts on files.path = row_counts.path
+        from in_sight
+        where is_found or known.path is not null
     ),
 
     refusals as (
@@ -145,7 +166,8 @@
 
     states as (
         select
-            *,
+            * except (loaded_at),
+            coalesce(loaded_at, known_loaded_at, current_timestamp()) as loaded_at,
             case when is_gone then 'gone' when reason is null then 'loaded' else 'refused' end as status,
             if(reason is null, rows_valid, 0) as rows_accepted,
             if(reason is null, rows_not_valid, 0) as rows_quarantined,
@@ -158,7 +180,7 @@
             path,
             size,
             modified_at,
-            coalesce(loaded_at, known_loaded_at, current_timestamp()) as loaded_at,
+            loaded_at,
             content_hash,
             if(is_gone, 0, rows_landed) as rows_landed,
             rows_accepted as rows_valid,
@@ -170,7 +192,8 @@
             array_sort(array_union(known_touched_days, if(status = 'loaded', days, array()))) as touched_days,
             -- A file that is judged again with the same result keeps its time, so that nothing is recomputed for it.
             if(
-                known_state <=> struct(content_hash, modified_at, rows_accepted, rows_quarantined, reason, status),
+                known_state
+                <=> struct(content_hash, modified_at, loaded_at, rows_accepted, rows_quarantined, reason, status),
                 known_changed_at,
                 {{ next_changed_at(this if is_incremental() else none) }}
             ) as changed_at

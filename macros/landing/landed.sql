@@ -19,37 +19,46 @@
 
 {#-
   Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns what the
-  macro named by `meta.changes` did; `announce` notes the load at the table, for the model that judges or records the
-  files asks for it.
+  macro named by `meta.changes` returned. That macro gets the node and returns `to_load`, a list of objects with `file_id`,
+  `columns` and `reading`, and `scope` (see scope_predicate), which rows they replace; none where there is nothing to do.
+  It finds what an earlier run loaded and no run judged (see is_raw_judged), which is loaded again; `is_judged`, which is
+  added to its answer, says whether there was none.
 
-  That macro gets the node and returns `to_load`, a list of objects with `file_id`, `columns`
-  and `reading`, and `scope` (see scope_predicate), which rows they replace; none where there is nothing to do.
+  The load is noted at the table, in two properties, for the model that judges or records the files:
+    strata.stock: the listing of the landing folder that was loaded
+    strata.loaded_after: the version of the table before, where all that it held was judged; else empty
 -#}
-{% macro load_landed(node, relation, sql, announce=true) %}
+{% macro load_landed(node, relation, sql) %}
     {%- set meta = node.config.meta -%}
     {%- set unreadable = env_var('STRATA_UNREADABLE_' ~ meta.source | upper, '') -%}
     {%- if unreadable -%}
         {% do exceptions.raise_compiler_error(unreadable) %}
     {%- endif -%}
     {%- set existing = load_relation(relation) -%}
+    {%- set files = built_relation(meta.files) -%}
+    {%- set is_judged = is_raw_judged(existing, files) and not has_older_reader(node, existing) -%}
+    {%- set note = {
+        'strata.stock': landed_stock(meta.source),
+        'strata.loaded_after': judged_through(files) if is_judged else '',
+    } -%}
     {%- set changes = context[meta.changes](node) -%}
     {%- if existing is none or changes.scope is not none -%}
         {%- set to_load = changes.to_load | selectattr('columns') | list -%}
-        {%- set others = other_columns_of(to_load, meta.columns) if meta.get('evolves') else [] -%}
+        {%- set others = other_columns_of(to_load, meta.columns, existing, own_columns(node.name)) if meta.get('evolves') else [] -%}
         {% do create_landed_view(relation, meta, to_load, others) %}
         {%- if existing is none -%}
-            {%- set properties = {'strata.loaded_by': invocation_id} -%}
-            {% do create_delta_table(node, relation, described_columns(node, sql) if meta.get('evolves') else sql, properties) %}
+            {% do create_delta_table(node, relation, described_columns(node, sql) if meta.get('evolves') else sql) %}
         {%- endif -%}
         {%- if changes.scope is not none and (existing is not none or meta.get('evolves')) -%}
-            {% do add_columns(relation, others) if others %}
+            {% do add_columns(relation, others) %}
             {% call statement('load_landed') -%}
                 {{ replace_where(relation, changes.scope, meta.get('scope_column'), in_columns_of(relation, sql)) }}
             {%- endcall %}
         {%- endif -%}
     {%- endif -%}
-    {%- if announce and existing is not none and (changes.to_load or built_relation(meta.files) is none) -%}
-        {% do set_table_properties(relation, {'strata.loaded_by': invocation_id}) %}
+    {%- if existing is none or changes.to_load or not is_judged -%}
+        {% do note.update({'strata.reader': reader_of(node)} if reader_of(node) else {}) %}
+        {% do set_table_properties(relation, note) %}
     {%- endif -%}
     {%- if not changes.to_load -%}
         {%- set listed = run_query('select count(*) from ' ~ built_relation(meta.intake) ~ ' where is_listed')[0][0] -%}
@@ -61,13 +70,16 @@
             ) }}
         {%- endif -%}
     {%- endif -%}
+    {% do changes.update({'is_judged': is_judged}) %}
     {{ return(changes) }}
 {% endmacro %}
 
 
-{#- For files that stand for themselves: each new or changed one, and the refused ones that have gone (see file_changes). -#}
+{#- For files that stand for themselves: each new or changed one, and those to be forgotten (see file_changes). -#}
 {% macro changed_landed_files(node) %}
-    {%- set changes = file_changes(built_relation(node.config.meta.intake), built_relation(node.config.meta.files)) -%}
+    {%- set changes = file_changes(node, built_relation(node.config.meta.files), is_raw_judged(
+        built_relation(node.name), built_relation(node.config.meta.files)
+    )) -%}
     {%- set to_load = changes | selectattr('change', 'equalto', 'load') | list -%}
     {%- set paths = (to_load + changes | selectattr('change', 'equalto', 'forget') | list) | map(attribute='path') | list -%}
     {{ return({'to_load': to_load, 'scope': {'values': paths} if paths else none}) }}
@@ -77,50 +89,70 @@
 {#-
   What is to be done for each landed file: a list of objects with `path`, `change` (`load` it, `judge` again what is
   loaded, `forget` it), and for the load `file_id`, `columns`, `reading`; a file that cannot be read,
-  or is empty, has no columns.
+  or is empty, has no columns. `node` is that of raw, `files` the table of file states, none before it is there; `is_judged`
+  says whether all that raw holds is known there.
 
   The same content with a later modification time is the same delivery unless a row of it was not valid (a time may no
-  longer be in the future).
+  longer be in the future). A file of which not every row was read is read again: what stood in the way may have gone. So is
+  one whose rows in raw are not those that were judged, and each one once where raw was read by an older reader.
 -#}
-{% macro file_changes(intake, files) %}
+{% macro file_changes(node, files, is_judged) %}
+    {%- set raw = built_relation(node.name) -%}
     {%- set sql -%}
         with landed as (
-            select * from {{ intake }}
+            select * from {{ built_relation(node.config.meta.intake) }}
         ),
 
         known as (
             {{ no_files() if files is none else 'select * from ' ~ files }}
         ),
 
+        unjudged as (
+            {{ 'select cast(null as string) as path where false' if is_judged else unjudged_files(raw, files) }}
+        ),
+
         compared as (
             select
-                coalesce(landed.path, known.path) as path,
+                coalesce(landed.path, known.path, unjudged.path) as path,
                 case
                     when
                         landed.is_listed and (
                             known.path is null
                             or known.status = 'gone'
+                            or unjudged.path is not null
+                            or {{ has_older_reader(node, raw) | lower }}
                             or landed.content_hash <> known.content_hash
                             or landed.modified_at < known.modified_at
                             or (
                                 landed.modified_at > known.modified_at
                                 and (known.status = 'refused' or known.rows_quarantined > 0)
                             )
+                            or (known.status = 'refused' and known.fault is null and known.rows_refused <> known.rows_landed)
                         )
                         then 'load'
+                    when landed.same_as is not null and known.status <> 'gone'
+                        then 'forget'
                     when known.status = 'refused' and coalesce(landed.is_gone, true)
                         then 'forget'
-                    when known.status = 'refused'
+                    when unjudged.path is not null and known.status = 'gone'
+                        then 'forget'
+                    when known.status = 'refused' or unjudged.path is not null or known.is_doubled
                         then 'judge'
                 end as change,
                 landed.file_id,
                 landed.columns,
                 landed.reading
             from landed
-            full outer join known on landed.path = known.path
+            full outer join (
+                select
+                    *,
+                    count(*) over (partition by path) > 1 as is_doubled
+                from known
+            ) as known on landed.path = known.path
+            full outer join unjudged on coalesce(landed.path, known.path) = unjudged.path
         )
 
-        select path, change, file_id, to_json(columns) as columns, reading
+        select distinct path, change, file_id, to_json(columns) as columns, reading
         from compared
         where change is not null
         order by path

@@ -10,9 +10,11 @@
     a column for each of `others` (see other_columns_of), as text; null in a file that lacks it
     other_columns: the text of all columns but the source's own, a JSON object by name; null where the file has none
     malformed_line: the whole line where it has too few or too many fields, its columns then null; else null
-    path, file_modified_at, landed_on: of the file
+    path, file_modified_at, _landed_on: of the file
   A column that a file lacks, or has twice, is null, and in the second case both are among the other columns. Of JSON
   lines, which no header tells apart, the one column is `line`.
+  A file that Spark's reader stumbles over ends there (ignoreCorruptFiles), so that the others go on: it has fewer rows
+  than were counted in it, and is refused for that.
 -#}
 {% macro create_landed_view(relation, meta, to_load, others) %}
     {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ meta.source -%}
@@ -37,7 +39,7 @@
             )
             {%- if reading == 'text' %}
             using text
-            options ({{ place }})
+            options ({{ place }}, ignoreCorruptFiles 'true')
             {%- else %}
             using csv
             options (
@@ -46,6 +48,7 @@
                 mode 'PERMISSIVE',
                 columnNameOfCorruptRecord 'malformed_line',
                 maxColumns '600000',
+                ignoreCorruptFiles 'true',
                 multiLine '{{ reading == 'multiline' }}',
                 {%- if reading == 'lines' %}
                 sep '\u0001',
@@ -71,7 +74,7 @@
             rows.malformed_line,
             files.path,
             files.modified_at as file_modified_at,
-            files.landed_on
+            files.landed_on as _landed_on
         from (
             {{ parts | join(' union all ') }}
         ) as rows
@@ -85,7 +88,7 @@
             cast(null as string) as malformed_line,
             cast(null as string) as path,
             cast(null as timestamp) as file_modified_at,
-            cast(null as date) as landed_on
+            cast(null as date) as _landed_on
         where false
         {%- endif %}
     {%- endcall %}
@@ -185,9 +188,10 @@
 
 {#-
   The columns of the files in `to_load` beside the source's own: a list of objects with `name`, as in the header, and
-  `column_name`, in the table. One that a header has more than once has no place of its own; other_columns holds it.
+  `column_name`, in the table `relation` with the columns `own`. One that a header has more than once has no place of its
+  own; other_columns holds it.
 -#}
-{% macro other_columns_of(to_load, columns) %}
+{% macro other_columns_of(to_load, columns, relation, own) %}
     {%- set names = [] -%}
     {%- for file in to_load -%}
         {%- for name in file.columns if name not in columns and name not in names -%}
@@ -196,5 +200,5 @@
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    {{ return(named_columns(names | sort)) }}
+    {{ return(named_columns(names | sort, relation, own)) }}
 {% endmacro %}

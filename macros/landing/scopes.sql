@@ -1,40 +1,13 @@
-{#- The files to judge: those that this run loaded, those refused before, and with --full-refresh all that raw holds. -#}
+{#- The files to judge: those that were loaded, those refused before, and with --full-refresh all that raw holds. -#}
 {% macro files_to_judge(relation, known_through, through) %}
-    {%- set meta = config.get('meta') -%}
-    {%- set changes = file_changes(built_relation(meta.intake), relation) -%}
-    {%- if changes | selectattr('change', 'equalto', 'load') | list and not is_raw_loaded() -%}
-        {% do raise_raw_is_not_loaded() %}
-    {%- endif -%}
+    {%- set raw_node = built_node(config.get('meta').raw) -%}
+    {%- set is_as_listed = is_raw_as_listed(raw_node, built_relation(raw_node.name), relation) -%}
+    {%- set changes = file_changes(raw_node, relation, is_as_listed) -%}
+    {% do check_raw_is_loaded(changes | selectattr('change', 'equalto', 'load') | list | length > 0) %}
     {%- if flags.FULL_REFRESH -%}
         {{ return({'everything': true}) }}
     {%- endif -%}
     {{ return({'values': changes | map(attribute='path') | list} if changes else none) }}
-{% endmacro %}
-
-
-{#-
-  Whether this very run has loaded raw. Files that landed since an earlier load must not be judged: their rows are not
-  in raw, and they would be known from then on.
--#}
-{% macro is_raw_loaded() %}
-    {{ return(table_property(built_relation(config.get('meta').raw), 'strata.loaded_by') == invocation_id) }}
-{% endmacro %}
-
-
-{% macro raise_raw_is_not_loaded() %}
-    {%- set raw = config.get('meta').raw -%}
-    {% do exceptions.raise_compiler_error(
-        model.name ~ ' would judge files that ' ~ raw ~ ' has not loaded in this run: select both, as in'
-        ~ " 'dbt build' or 'dbt run --select " ~ raw ~ "+'."
-    ) %}
-{% endmacro %}
-
-
-{#- Before the first file states are made, when all that is listed would be taken for loaded. -#}
-{% macro check_raw_is_loaded() %}
-    {%- if execute and load_relation(this) is none and not is_raw_loaded() -%}
-        {% do raise_raw_is_not_loaded() %}
-    {%- endif -%}
 {% endmacro %}
 
 

@@ -7,29 +7,16 @@
         select * from {{ files }}
     ),
 
-    archived_rows as (
-        select
-            path,
-            count(*) as row_count
-        from {{ archive }}
-        group by path
-    ),
+    {%- for name, relation in [('archived_rows', archive), ('valid_rows', valid), ('quarantined_rows', quarantined)] %}
 
-    valid_rows as (
+    {{ name }} as (
         select
             path,
             count(*) as row_count
-        from {{ valid }}
+        from {{ relation }}
         group by path
     ),
-
-    quarantined_rows as (
-        select
-            path,
-            count(*) as row_count
-        from {{ quarantined }}
-        group by path
-    ),
+    {%- endfor %}
 
     counted as (
         select

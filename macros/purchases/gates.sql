@@ -17,13 +17,13 @@
     {%- for landed in days if not landed.day -%}
         {% do exceptions.raise_compiler_error('Purchases are refused, ' ~ landed.fault ~ '; move it to the folder of its day, or take it away.') %}
     {%- endfor -%}
-    {%- for landed in days if landed.fault and landed.is_listed and (landed.day <= state.through or (replay_from and landed.day >= replay_from)) -%}
+    {%- for landed in days if landed.day and landed.fault and landed.is_listed and (landed.day <= state.through or (replay_from and landed.day >= replay_from)) -%}
         {% do exceptions.raise_compiler_error('The snapshot of ' ~ landed.day ~ ' is refused, ' ~ landed.fault
             ~ '; put back what was there, mend it, or take its folder away.') %}
     {%- endfor -%}
-    {%- for landed in days if landed.day <= state.through -%}
-        {%- set is_held = holds(state, landed.day) -%}
-        {%- set is_changed = is_held and landed.content is not none and state.days[landed.day][0] != landed.content -%}
+    {%- for landed in days if landed.day and landed.day <= state.through -%}
+        {%- set is_held = landed.known is not none -%}
+        {%- set is_changed = is_held and landed.content is not none and landed.known[0] != landed.content -%}
         {%- if (is_changed or (not is_held and landed.is_listed)) and not (replay_from and landed.day >= replay_from) -%}
             {% do exceptions.raise_compiler_error(
                 'The snapshot of ' ~ landed.day ~ (' was delivered again with other content' if is_held else ' landed late')
@@ -37,13 +37,16 @@
 
 {#-
   The gates of a day: a sentence when it may not be taken, else none (`figures` as day_figures gives them). What was once
-  taken with the same content and the same fault stays in.
+  taken with the same content and the same fault stays in; a day that was taken and whose folder has gone since is as it was
+  judged then, for nobody can deliver it again.
 -#}
 {% macro gate(day, figures, known) %}
     {%- set may_removed = var('max_removed_share') | float -%}
     {%- set may_quarantined = var('max_quarantined_share') | float -%}
     {%- set was_let_in = known is not none and known[0] == day.content -%}
-    {%- if figures.row_count == 0 -%}
+    {%- if was_let_in and not day.is_listed -%}
+        {{ return(none) }}
+    {%- elif figures.row_count == 0 -%}
         {%- if not var('allow_empty_snapshot') and not was_let_in -%}
             {{ return(
                 'The snapshot of ' ~ day.day ~ ' is empty, and would end all ' ~ figures.current_count
@@ -80,7 +83,7 @@
 {% endmacro %}
 
 
-{#- What the history keeps of a day that it takes (see history_state); the largest shares of the same content stay. -#}
+{#- What the history's record keeps of a day that it takes; the largest shares of the same content stay. -#}
 {% macro taken(day, figures, known) %}
     {%- set before = known if known is not none and known[0] == day.content else [day.content, 0, 0] -%}
     {{ return([

@@ -1,12 +1,16 @@
 {#-
-  The landed days of purchases, oldest first: a list of objects with
+  The landed days of a history's source that need a look, oldest first: those after the last that the history holds, those
+  that it holds and that have another content now or a fault, those that landed late, its last one, and `named`; from
+  `since` on, all of them ('' for every day there is). A list of objects with
     day: the day, as text
     content, row_count, other_columns: of the delivery that raw holds; content none where raw holds none
     fault: a sentence's end on why the delivery cannot be taken, or none
     is_listed: whether there is a file of it in the landing folder
+    known: what the history's record says of it, a list of content, share removed, share quarantined; none where it says
+      nothing
   and, before all others with the day none, the files that lie in no day's folder.
 -#}
-{% macro landed_days(meta) %}
+{% macro landed_days(meta, state, since=none, named=none) %}
     {%- set sql -%}
         with listed as (
             select
@@ -19,33 +23,98 @@
 
         deliveries as (
             select * from {{ built_relation(meta.deliveries) }}
+        ),
+
+        known as (
+            {{ known_days(state) }}
+        ),
+
+        days as (
+            select
+                cast(coalesce(listed.landed_on, deliveries.landed_on) as string) as day,
+                deliveries.content,
+                deliveries.row_count,
+                deliveries.other_columns,
+                listed.fault,
+                deliveries.rows_landed,
+                listed.landed_on is not null as is_listed,
+                known.landed_on is not null as is_known,
+                known.content as known_content,
+                known.removed_share,
+                known.quarantined_share
+            from listed
+            full outer join deliveries on listed.landed_on = deliveries.landed_on
+            left join known on coalesce(listed.landed_on, deliveries.landed_on) = known.landed_on
         )
 
         select
-            cast(coalesce(listed.landed_on, deliveries.landed_on) as string) as day,
-            deliveries.content,
-            deliveries.row_count,
-            to_json(deliveries.other_columns),
-            coalesce(
-                listed.fault,
-                case
-                    when deliveries.rows_landed <> deliveries.row_count
-                        then format_string(
-                            'of %d rows counted in its files %d were read', deliveries.rows_landed, deliveries.row_count
-                        )
-                end
-            ) as fault,
-            listed.landed_on is not null as is_listed
-        from listed
-        full outer join deliveries on listed.landed_on = deliveries.landed_on
+            day,
+            content,
+            row_count,
+            to_json(other_columns),
+            fault,
+            is_listed,
+            is_known,
+            known_content,
+            removed_share,
+            quarantined_share,
+            coalesce(fault is null and rows_landed <> row_count, false) as is_short
+        from days
+        where
+            day is null
+            or day >= '{{ state.through }}'
+            {%- if since is not none %}
+            or day >= '{{ since }}'
+            {%- endif %}
+            {%- if named is not none %}
+            or day = '{{ named }}'
+            {%- endif %}
+            or (is_listed and (fault is not null or not is_known or rows_landed <> row_count))
+            or (is_known and content <> known_content)
         order by day nulls first
     {%- endset -%}
     {%- set days = [] -%}
     {%- for row in run_query(sql) -%}
         {% do days.append({
             'day': row[0], 'content': row[1], 'row_count': row[2] | int, 'other_columns': fromjson(row[3] or '[]'),
-            'fault': row[4], 'is_listed': row[5],
+            'fault': short_files(meta, row[0]) if row[10] else row[4], 'is_listed': row[5],
+            'known': [row[7], row[8], row[9]] if row[6] else none,
         }) %}
     {%- endfor -%}
     {{ return(days) }}
+{% endmacro %}
+
+
+{#- Which files of a day have other counts of rows than raw has of them, as a sentence's end. -#}
+{% macro short_files(meta, day) %}
+    {%- set sql -%}
+        select
+            landed.path,
+            landed.rows_landed,
+            coalesce(loaded.row_count, 0)
+        from {{ built_relation(built_node(meta.raw).config.meta.intake) }} as landed
+        left join (
+            select path, count(*) as row_count from {{ built_relation(meta.raw) }}
+            where {{ scope_predicate({'days': [day]}, none) }}
+            group by path
+        ) as loaded on landed.path = loaded.path
+        where landed.landed_on = date'{{ day }}' and landed.is_listed and landed.rows_landed <> coalesce(loaded.row_count, 0)
+        order by landed.path
+    {%- endset -%}
+    {%- set files = [] -%}
+    {%- for row in run_query(sql) -%}
+        {% do files.append('of ' ~ row[1] ~ ' rows counted in the file ' ~ row[0] ~ ' ' ~ row[2] ~ ' were read') %}
+    {%- endfor -%}
+    {{ return(files | join(', ') or 'not every row counted in its files was read') }}
+{% endmacro %}
+
+
+{#- Say which landed days have left before they were taken: they are left out. -#}
+{% macro name_withdrawn_days(days) %}
+    {%- if days -%}
+        {{ log(
+            'The snapshot of ' ~ days | join(', ') ~ ', whose folder has gone before it was taken, is left out; put it back to'
+            ~ ' have it taken.', info=True
+        ) }}
+    {%- endif -%}
 {% endmacro %}

@@ -3,56 +3,51 @@
   gates let every day of it in; else refuse, with everything as it was.
 -#}
 {% macro rebuild_history(relation, state, meta) %}
-    {%- set days = landed_days(meta) -%}
-    {% do check_held_days({'through': '', 'days': {}}, days, '0001-01-01') %}
-    {%- set rebuilt_days = days_to_rebuild(state, days) -%}
-    {%- set rebuilt = 'rebuilt_purchases__' ~ relation.schema -%}
+    {%- set days = landed_days(meta, state, since='') -%}
+    {% do check_held_days({'through': ''}, days, '0001-01-01') %}
+    {%- set rebuilt_days = days | selectattr('content') | rejectattr('known', 'none') | list
+        + days | selectattr('content') | selectattr('known', 'none') | selectattr('is_listed') | list -%}
+    {%- set rebuilt_days = rebuilt_days | sort(attribute='day') -%}
+    {% do name_withdrawn_days(days | selectattr('day') | selectattr('known', 'none') | rejectattr('is_listed') | map(attribute='day') | list) %}
+    {%- set rebuilt = 'rebuilt__' ~ relation.schema ~ '__' ~ relation.identifier -%}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
     {% call statement('rebuild') -%}
         cache table {{ rebuilt }} as select * from {{ place_of(meta.rebuilt) }}
     {%- endcall %}
     {%- set new_days = {} -%}
     {%- set figures_by_day = rebuilt_figures(rebuilt) -%}
-    {%- set quarantined = quarantined_row_counts(rebuilt_days, state) -%}
+    {%- set quarantined = quarantined_row_counts(rebuilt_days) -%}
     {%- set current = namespace(count=0) -%}
     {%- set names = [] -%}
     {%- for day in rebuilt_days -%}
         {%- set counts = figures_by_day.get(day.day, {'opened': 0, 'closed': 0, 'removed': 0}) -%}
         {%- set figures = day_figures(day.row_count, quarantined.get(day.day, 0), current.count, counts.removed) -%}
-        {%- set known = state.days.get(day.day) -%}
-        {%- set refusal = gate(day, figures, known) -%}
+        {%- set refusal = gate(day, figures, day.known) -%}
         {%- if refusal is not none -%}
             {% do run_query('drop view if exists ' ~ rebuilt) %}
             {% do exceptions.raise_compiler_error(refusal) %}
         {%- endif -%}
-        {% do new_days.update({day.day: taken(day, figures, known)}) %}
+        {% do new_days.update({day.day: taken(day, figures, day.known)}) %}
         {%- set current.count = current.count + counts.opened - counts.closed -%}
         {%- for name in day.other_columns if name not in names -%}
             {% do names.append(name) %}
         {%- endfor -%}
     {%- endfor -%}
+    {%- set columns = named_columns(names, relation, own_columns(model.name)) -%}
     {%- set sql -%}
-        select * except (other_columns) {{- other_values(names) }} from {{ rebuilt }}
+        select
+            * except (other_columns)
+            {%- for column in columns %},
+            {{ other_value(column) }} as `{{ column.column_name }}`
+            {%- endfor %}
+        from {{ rebuilt }}
     {%- endset -%}
-    {% do create_delta_table(
-        model, relation, sql,
-        history_properties({
-            'through': rebuilt_days[-1].day if rebuilt_days else '', 'days': new_days, 'replay': '',
-        }),
-        replace=true
-    ) %}
+    {% do begin_generation(state, new_days) %}
+    {% do state.update({'through': rebuilt_days[-1].day if rebuilt_days else '', 'replay': ''}) %}
+    {% do create_delta_table(model, relation, sql, history_properties(state), replace=true) %}
+    {% do comment_landed_columns(relation, columns) %}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
     {{ log('The history of ' ~ rebuilt_days | length ~ ' days is rebuilt: ' ~ current.count ~ ' current purchases.', info=True) }}
-{% endmacro %}
-
-
-{#- Of the landed days, those that a rebuilt history holds: what is there, and what the history held. -#}
-{% macro days_to_rebuild(state, days) %}
-    {%- set rebuilt_days = [] -%}
-    {%- for landed in days if landed.content is not none and (landed.is_listed or holds(state, landed.day)) -%}
-        {% do rebuilt_days.append(landed) %}
-    {%- endfor -%}
-    {{ return(rebuilt_days) }}
 {% endmacro %}
 
 
@@ -87,9 +82,9 @@
 
 
 {#- By day, how many rows of it are quarantined, for those days that the history did not take with the same content. -#}
-{% macro quarantined_row_counts(days, state) %}
+{% macro quarantined_row_counts(days) %}
     {%- set new_days = [] -%}
-    {%- for day in days if state.days.get(day.day, [none])[0] != day.content -%}
+    {%- for day in days if day.known is none or day.known[0] != day.content -%}
         {% do new_days.append(day.day) %}
     {%- endfor -%}
     {%- set counts = {} -%}

@@ -3,8 +3,12 @@
     {%- if not state.replay -%}
         {% do state.update({'replay': run_query('describe history ' ~ relation ~ ' limit 1')[0][0] | string}) %}
     {%- endif -%}
-    {%- set before = state.days.keys() | select('lt', replay_from) | select('le', state.through) | sort -%}
-    {% do state.update({'through': before[-1] if before else ''}) %}
+    {%- set before = run_query(
+        'select cast(max(landed_on) as string) from (' ~ known_days(state) ~ ") where landed_on < date'" ~ replay_from ~ "'"
+        ~ " and cast(landed_on as string) <= '" ~ state.through ~ "'"
+    )[0][0] -%}
+    {% do begin_generation(state) %}
+    {% do state.update({'through': before or ''}) %}
     {% do set_history_state(relation, state) %}
 {% endmacro %}
 

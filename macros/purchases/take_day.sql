@@ -1,22 +1,37 @@
 {#- Take what is pending; see the materialization for the modes. -#}
-{% macro take_pending_days(relation, state, days, mode, sql) %}
+{% macro take_pending_days(relation, state, meta, mode, sql) %}
     {%- set replay_from = env_var('STRATA_REPLAY_FROM', '') if mode == 'replay' else '' -%}
-    {%- if mode == 'replay' and not days | selectattr('day', 'ge', replay_from) | list -%}
+    {%- set named = var('snapshot_date') | string if var('snapshot_date') and not mode else none -%}
+    {%- set days = landed_days(meta, state, since=replay_from or none, named=named) -%}
+    {%- set landed = days | selectattr('day') | list -%}
+    {%- if mode == 'replay' and not landed | selectattr('day', 'ge', replay_from) | list -%}
         {% do exceptions.raise_compiler_error('No snapshot has landed on ' ~ replay_from ~ ' or later: the last is of '
-            ~ (days[-1].day if days else 'no day') ~ '.') %}
+            ~ (landed[-1].day if landed else 'no day') ~ '.') %}
     {%- endif -%}
     {% do check_held_days(state, days, replay_from) %}
-    {%- set named = var('snapshot_date') | string if var('snapshot_date') and not mode else none -%}
-    {%- if named is not none and named not in days | map(attribute='day') -%}
+    {%- if named is not none and named not in landed | map(attribute='day') -%}
         {% do exceptions.raise_compiler_error('No snapshot of ' ~ named ~ ' has landed in ' ~ env_var('STRATA_LANDING')
             ~ '/purchases: name a day that has, or leave snapshot_date out to take the oldest pending one.') %}
     {%- endif -%}
     {%- if replay_from -%}
-        {% do start_replay(relation, state, days, replay_from) %}
+        {% do start_replay(relation, state, replay_from) %}
     {%- endif -%}
 
-    {%- set pending = days | selectattr('day') | selectattr('day', 'gt', state.through) | list -%}
-    {%- if named is not none and holds(state, named) -%}
+    {#- A replay that was killed is played to its end, as one, before anything else: `last` is its last day. -#}
+    {%- set last = '' -%}
+    {%- if state.replay and mode != 'replay' -%}
+        {%- set last = run_query('select cast(max(landed_on) as string) from (' ~ known_days(state) ~ ')')[0][0] or '' -%}
+        {%- set days = landed_days(meta, state, since=state.through, named=named) -%}
+        {{ log('A replay was cut off: it is played to its end, ' ~ last ~ '.', info=True) }}
+    {%- endif -%}
+
+    {%- set pending = [] -%}
+    {%- set withdrawn = [] -%}
+    {%- for day in days if day.day and day.day > state.through -%}
+        {% do (pending if day.is_listed or day.known is not none else withdrawn).append(day) %}
+    {%- endfor -%}
+    {% do name_withdrawn_days(withdrawn | map(attribute='day') | list) %}
+    {%- if named is not none and named <= state.through -%}
         {{ log('The history holds ' ~ named ~ ' with this content: nothing to do, '
             ~ counted(pending | length, 'day') ~ ' left.', info=True) }}
         {{ return(none) }}
@@ -28,38 +43,37 @@
     {%- if not pending -%}
         {{ log('Nothing new: the history holds every landed day' ~ (', the last is ' ~ state.through if state.through else '')
             ~ '.', info=True) }}
-        {%- if state.replay -%}
-            {% do state.update({'replay': ''}) %}
-            {% do set_history_state(relation, state) %}
-        {%- endif -%}
+    {%- endif -%}
+    {%- if state.replay and not pending | selectattr('day', 'le', last or '9999') | list -%}
+        {% do state.update({'replay': ''}) %}
+        {% do set_history_state(relation, state) %}
+    {%- endif -%}
+    {%- if not pending -%}
         {{ return(none) }}
     {%- endif -%}
 
     {% do rewind_history(relation, state) %}
     {%- set strategy = strategy_dispatch('check')(model, 'current_version', 'delivered', config, true) -%}
-    {%- set current = namespace(count=run_query('select count(*) from ' ~ relation ~ ' where valid_to is null')[0][0] | int) -%}
-    {%- set taken_days = [] -%}
+    {%- set current = namespace(
+        count=run_query('select count(*) from ' ~ relation ~ ' where valid_to is null')[0][0] | int, is_taken=false
+    ) -%}
     {%- for day in pending -%}
-        {%- if mode or not taken_days -%}
-            {%- if day.fault -%}
+        {%- if mode or day.day <= last or not current.is_taken -%}
+            {%- if day.fault and day.is_listed -%}
                 {% do refuse(relation, state, 'The snapshot of ' ~ day.day ~ ' is refused, ' ~ day.fault
                     ~ '; mend it, or take its folder away.') %}
             {%- endif -%}
             {% do warn_of_columns_gone(days, day, state) %}
             {%- set counts = take_day(relation, state, day, current.count, strategy, sql) -%}
             {%- set left = pending | length - loop.index -%}
-            {%- if left == 0 -%}
+            {%- if left == 0 or (day.day <= last and pending[loop.index].day > last) -%}
                 {% do state.update({'replay': ''}) %}
             {%- endif -%}
-            {%- if counts is not none or left == 0 -%}
-                {% do set_history_state(relation, state) %}
-            {%- endif -%}
-            {%- if counts is not none -%}
-                {% do taken_days.append(day.day) %}
-                {%- set current.count = current.count + counts.opened_count - counts.closed_count -%}
-                {{ log(day.day ~ ': ' ~ counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
-                    ~ ' closed; ' ~ counted(left, 'day') ~ ' left.', info=True) }}
-            {%- endif -%}
+            {% do set_history_state(relation, state) %}
+            {%- set current.is_taken = day.day > last -%}
+            {%- set current.count = current.count + counts.opened_count - counts.closed_count -%}
+            {{ log(day.day ~ ': ' ~ counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
+                ~ ' closed; ' ~ counted(left, 'day') ~ ' left.', info=True) }}
         {%- endif -%}
     {%- endfor -%}
 {% endmacro %}
@@ -73,41 +87,36 @@
 
 {#-
   Take one landed day into the history: `sql` gives the purchases of every landed day, `current_count` says how many are
-  current before it, `strategy` is dbt's check strategy. Returns the counts opened_count and closed_count, or none where a
-  refused day whose folder has gone is left out.
+  current before it, `strategy` is dbt's check strategy. Returns the counts opened_count and closed_count.
 -#}
 {% macro take_day(relation, state, day, current_count, strategy, sql) %}
-    {%- set changes = 'purchase_changes__' ~ relation.schema -%}
+    {%- set changes = 'changes__' ~ relation.schema ~ '__' ~ relation.identifier -%}
     {% do run_query('drop view if exists ' ~ changes) %}
     {% call statement('compare_day') -%}
         cache table {{ changes }} as
         {{ changed_purchases(relation, strategy, day.day, sql) }}
     {%- endcall %}
     {%- set row = run_query(
-        "select count_if(kind in ('opened', 'modified')), count_if(kind in ('modified', 'removed')),"
-        ~ " count_if(kind = 'removed'), coalesce(sum(case when kind = 'quarantined' then row_count end), 0)"
+        "select count_if(_kind in ('opened', 'modified')), count_if(_kind in ('modified', 'removed')),"
+        ~ " count_if(_kind = 'removed'), coalesce(sum(case when _kind = 'quarantined' then row_count end), 0)"
         ~ ' from ' ~ changes
     )[0] -%}
     {%- set opened_count, closed_count = row[0], row[1] -%}
     {%- set figures = day_figures(day.row_count, row[3] | int, current_count, row[2] | int) -%}
-    {%- set known = state.days.get(day.day) -%}
-    {%- set refusal = gate(day, figures, known) -%}
+    {%- set refusal = gate(day, figures, day.known) -%}
     {%- if refusal is not none -%}
         {% do run_query('drop view if exists ' ~ changes) %}
-        {%- if not day.is_listed -%}
-            {{ log('The snapshot of ' ~ day.day ~ ', whose folder has gone, is left out. ' ~ refusal, info=True) }}
-            {{ return(none) }}
-        {%- endif -%}
         {% do refuse(relation, state, refusal) %}
     {%- endif -%}
     {%- if opened_count or closed_count -%}
-        {% do add_columns(relation, named_columns(day.other_columns)) if day.other_columns %}
+        {%- set others = named_columns(day.other_columns, relation, own_columns(model.name)) -%}
+        {% do add_columns(relation, others) %}
         {% call statement('take_day') -%}
-            {{ merge_changed_purchases(relation, changes, strategy, day) }}
+            {{ merge_changed_purchases(relation, changes, strategy, others) }}
         {%- endcall %}
     {%- endif -%}
     {% do run_query('drop view if exists ' ~ changes) %}
-    {% do state.days.update({day.day: taken(day, figures, known)}) %}
+    {% do record_day(state, day, day.known, taken(day, figures, day.known)) %}
     {% do state.update({'through': day.day}) %}
     {{ return({'opened_count': opened_count, 'closed_count': closed_count}) }}
 {% endmacro %}
@@ -135,9 +144,9 @@
         select
             coalesce(delivered.purchase_id, current_version.purchase_id) as purchase_id,
             delivered.* except (purchase_id),
-            taken.taken_on,
-            current_version.version as current_number,
-            current_version.valid_from as current_valid_from,
+            taken._taken_on,
+            current_version.version as _current_number,
+            current_version.valid_from as _current_valid_from,
             case
                 when delivered.is_quarantined
                     then 'quarantined'
@@ -147,23 +156,23 @@
                     then 'opened'
                 when {{ strategy.row_changed }}
                     then 'modified'
-            end as kind
+            end as _kind
         from delivered
         full outer join current_version on delivered.{{ strategy.unique_key }} = current_version.{{ strategy.unique_key }}
-        cross join values (date'{{ day }}') as taken (taken_on)
+        cross join values (date'{{ day }}') as taken (_taken_on)
     ),
 
     changed as (
         select * from compared
-        where kind is not null
+        where _kind is not null
     ),
 
     -- Of purchases that come back, the versions that they had.
     ended as (
         select
             purchase_id,
-            max(version) as last_number,
-            max(valid_to) as last_valid_to
+            max(version) as _last_number,
+            max(valid_to) as _last_valid_to
         from {{ relation }}
         where valid_to is not null
         group by purchase_id
@@ -171,10 +180,10 @@
 
     select
         changed.*,
-        ended.last_number,
-        ended.last_valid_to
+        ended._last_number,
+        ended._last_valid_to
     from changed
-    left join ended on changed.purchase_id = ended.purchase_id and changed.kind = 'opened'
+    left join ended on changed.purchase_id = ended.purchase_id and changed._kind = 'opened'
 {%- endmacro %}
 
 
@@ -184,39 +193,45 @@
   No `with` here, nor wherever a cached query is read: inside of one Spark 4.1 does not find the query in its cache, and
   evaluates it again.
 -#}
-{% macro merge_changed_purchases(relation, changes, strategy, day) -%}
+{% macro merge_changed_purchases(relation, changes, strategy, others) -%}
     merge into {{ relation }} as history
     using (
         select
             dated.*,
-            steps.step,
-            if(steps.step = 'close', dated.purchase_id, null) as closed_purchase_id
-            {{- other_values(day.other_columns) }}
+            steps._step,
+            if(steps._step = 'close', dated.purchase_id, null) as _closed_purchase_id,
+            -- In a struct, where no name of theirs meets another.
+            struct(
+                {%- for column in others %}
+                {{ other_value(column) }} as `{{ column.column_name }}`,
+                {%- endfor %}
+                null as _none
+            ) as _others
         from (
             select
                 *,
                 case
-                    when kind = 'removed'
-                        then taken_on
-                    when kind = 'modified' and purchased_on > current_valid_from
+                    when _kind = 'removed'
+                        then _taken_on
+                    when _kind = 'modified' and purchased_on > _current_valid_from
                         then purchased_on
-                    when kind = 'opened' and purchased_on >= coalesce(last_valid_to, purchased_on)
+                    when _kind = 'opened' and purchased_on >= coalesce(_last_valid_to, purchased_on)
                         then purchased_on
-                    else taken_on
-                end as changed_from,
-                coalesce(current_number, last_number, 0) + 1 as version
+                    else _taken_on
+                end as _changed_from,
+                coalesce(_current_number, _last_number, 0) + 1 as version
             from {{ changes }}
-            where kind <> 'quarantined'
+            where _kind <> 'quarantined'
         ) as dated
         inner join values ('removed', 'close'), ('modified', 'close'), ('modified', 'open'), ('opened', 'open')
-            as steps (kind, step)
-            on dated.kind = steps.kind
+            as steps (_kind, _step)
+            on dated._kind = steps._kind
     ) as change
-    on history.purchase_id = change.closed_purchase_id and history.valid_to is null
-    when matched then update set valid_to = change.changed_from, closed_on = change.taken_on
-    when not matched and change.step = 'open' then insert (
+    on history.purchase_id = change._closed_purchase_id and history.valid_to is null
+    when matched then update set valid_to = change._changed_from, closed_on = change._taken_on
+    when not matched and change._step = 'open' then insert (
         purchase_id, product_id, user_id, purchased_on, year, month, day, version, valid_from, recorded_on
-        {%- for name in day.other_columns %}, `{{ column_name(name) }}`{% endfor %}
+        {%- for column in others %}, `{{ column.column_name }}`{% endfor %}
     )
     values (
         change.purchase_id,
@@ -227,16 +242,14 @@
         month(change.purchased_on),
         day(change.purchased_on),
         change.version,
-        change.changed_from,
-        change.taken_on
-        {%- for name in day.other_columns %}, change.`{{ column_name(name) }}`{% endfor %}
+        change._changed_from,
+        change._taken_on
+        {%- for column in others %}, change._others.`{{ column.column_name }}`{% endfor %}
     )
 {%- endmacro %}
 
 
-{#- The columns of a source beside its own that a version has, from its JSON text: `expression as column, ...`. -#}
-{% macro other_values(names) -%}
-    {%- for name in names -%}
-        , from_json(other_columns, 'map<string,string>')[{{ text_literal(name) }}] as `{{ column_name(name) }}`
-    {%- endfor -%}
+{#- The value of a column of the source beside its own, as named_columns gives it, from the JSON text in other_columns. -#}
+{% macro other_value(column) -%}
+    from_json(other_columns, 'map<string,string>')[{{ text_literal(column.name) }}]
 {%- endmacro %}

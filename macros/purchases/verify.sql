@@ -12,33 +12,27 @@
 {%- endmacro %}
 
 
-{#- The names, as landed, of the source's other columns that the history carries. -#}
-{% macro carried_names() %}
+{#- The columns of the source beside its own that the history carries, as named_columns gives them. -#}
+{% macro carried_columns() %}
     {%- if not execute or built_relation('purchases') is none or built_relation('purchase_deliveries') is none -%}
         {{ return([]) }}
     {%- endif -%}
-    {%- set rows = run_query(
+    {%- set names = run_query(
         'select distinct explode(other_columns) as name from ' ~ built_relation('purchase_deliveries') ~ ' order by name'
-    ) -%}
+    ).columns[0].values() | list -%}
     {%- set there = adapter.get_columns_in_relation(built_relation('purchases')) | map(attribute='name') | list -%}
-    {%- set names = [] -%}
-    {%- for row in rows if column_name(row[0]) in there -%}
-        {% do names.append(row[0]) %}
-    {%- endfor -%}
-    {{ return(names) }}
+    {{ return(
+        named_columns(names, built_relation('purchases'), own_columns('purchases'))
+        | selectattr('column_name', 'in', there) | list
+    ) }}
 {% endmacro %}
 
 
-{#-
-  Their values as an array of texts, of the history's own columns, or of the JSON text in the column `json`.
--#}
-{% macro carried_values(json=none) -%}
+{#- Their values as an array of texts, of the history's own columns, or of the JSON text in other_columns. -#}
+{% macro carried_values(is_json=false) -%}
     {%- set values = [] -%}
-    {%- for name in carried_names() -%}
-        {% do values.append(
-            '`' ~ column_name(name) ~ '`' if json is none
-            else 'from_json(' ~ json ~ ", 'map<string,string>')[" ~ text_literal(name) ~ ']'
-        ) %}
+    {%- for column in carried_columns() -%}
+        {% do values.append(other_value(column) if is_json else '`' ~ column.column_name ~ '`') %}
     {%- endfor -%}
     array({{ values | join(', ') }})
 {%- endmacro %}

@@ -35,15 +35,20 @@
         {#- Spark plans a bare `true` as another statement, and fails on it. -#}
         {{ column }} is not null
     {%- elif 'days' in scope -%}
-        {%- for day in scope['days'] -%}
-            {%- if column -%}
-                {{ column }} = date'{{ day }}'
-            {%- else -%}
+        {%- if column -%}
+            {{ column }} in (date'{{ scope['days'] | join("', date'") }}')
+        {%- else -%}
+            {#- By month: thousands of days, each a condition of its own, are too many for Spark's planner. -#}
+            {%- set months = {} -%}
+            {%- for day in scope['days'] -%}
                 {%- set year, month, number = (day | string).split('-') | map('int') -%}
-                (year = {{ year }} and month = {{ month }} and day = {{ number }})
-            {%- endif -%}
-            {{- ' or ' if not loop.last -}}
-        {%- endfor -%}
+                {% do months.setdefault((year, month), []).append(number) %}
+            {%- endfor -%}
+            {%- for (year, month), numbers in months.items() -%}
+                (year = {{ year }} and month = {{ month }} and day in ({{ numbers | join(', ') }}))
+                {{- ' or ' if not loop.last -}}
+            {%- endfor -%}
+        {%- endif -%}
     {%- elif 'values' in scope -%}
         {{ column }} in {{ text_list(scope['values']) }}
     {%- else -%}

@@ -1,5 +1,6 @@
 {#-
-  The snapshot materialization of this project: dbt's `check` strategy, made safe for daily full deliveries.
+  The snapshot materialization of this project: dbt's `check` strategy, made safe for daily full deliveries. It is for
+  snapshots that say in their `meta` which deliveries they are of (raw, deliveries, rebuilt); any other is dbt-spark's own.
 
   Why not dbt-spark's (checked on dbt-adapters 1.24.5, dbt-spark 1.11.0): it dates versions by the wall clock, takes any
   delivery in any order, ends every row for an empty one, and fails for ever on a corrected one (dbt-core#7138,
@@ -13,7 +14,10 @@
     rebuild: put the whole history, as the model `meta.rebuilt` derives it, in the place of what is there
 -#}
 {% materialization snapshot, adapter='spark' %}
-    {%- set meta = config.get('meta') -%}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- if not meta.get('deliveries') -%}
+        {{ return(dbt.materialization_snapshot_spark()) }}
+    {%- endif -%}
     {%- set relation = this.incorporate(type='table') -%}
     {%- if config.get('strategy') != 'check' or config.get('hard_deletes') != 'invalidate'
         or config.get('unique_key') is not string or config.get('check_cols') is string -%}
@@ -36,12 +40,14 @@
     {%- if load_relation(relation) is none -%}
         {% do create_delta_table(model, relation, empty_history()) %}
     {%- endif -%}
-    {%- set state = history_state(relation) -%}
+    {% do ensure_history_days(meta) %}
+    {%- set state = history_state(relation, meta) -%}
+    {% do take_over_days_as_text(relation, state) %}
     {%- set mode = env_var('STRATA_HISTORY', '') -%}
     {%- if mode == 'rebuild' -%}
         {% do rebuild_history(relation, state, meta) %}
     {%- else -%}
-        {% do take_pending_days(relation, state, landed_days(meta), mode, compiled_code) %}
+        {% do take_pending_days(relation, state, meta, mode, compiled_code) %}
     {%- endif -%}
     {% call noop_statement('main', 'OK') -%} {%- endcall %}
 

@@ -41,6 +41,19 @@
 {% endmacro %}
 
 
+{#- Set those of the properties that differ from what the table has. -#}
+{% macro note_properties(relation, properties) %}
+    {%- set there = table_properties(relation) -%}
+    {%- set changed = {} -%}
+    {%- for name, value in properties.items() if there.get(name) != value | string -%}
+        {% do changed.update({name: value}) %}
+    {%- endfor -%}
+    {%- if changed -%}
+        {% do set_table_properties(relation, changed) %}
+    {%- endif -%}
+{% endmacro %}
+
+
 {% macro properties_list(properties) -%}
     {%- for name, value in properties.items() -%}
         {{ text_literal(name) }} = {{ text_literal(value | string) }}{{ ', ' if not loop.last }}
@@ -71,18 +84,35 @@
 
 
 {#-
-  Add text columns that a table does not have yet, in one commit: Delta's schema evolution, of the table's description
-  alone. `columns` as named_columns gives them; the comment of a column tells the name that it landed under.
+  Add the text columns that a table does not have yet, in one commit: Delta's schema evolution, of the table's description
+  alone. `columns` as named_columns gives them; the comment of a column tells the name that it landed under. Returns those
+  added.
 -#}
 {% macro add_columns(relation, columns) %}
+    {%- if not columns -%}
+        {{ return([]) }}
+    {%- endif -%}
     {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- set missing = [] -%}
-    {%- for column in columns if column.column_name not in there -%}
-        {% do missing.append('`' ~ column.column_name ~ '` string comment ' ~ text_literal('landed as ' ~ column.name)) %}
+    {%- set missing = columns | rejectattr('column_name', 'in', there) | list -%}
+    {%- set definitions = [] -%}
+    {%- for column in missing -%}
+        {% do definitions.append('`' ~ column.column_name ~ '` string comment ' ~ text_literal('landed as ' ~ column.name)) %}
     {%- endfor -%}
     {%- if missing -%}
-        {% do run_query('alter table ' ~ relation ~ ' add columns (' ~ missing | join(', ') ~ ')') %}
+        {% do run_query('alter table ' ~ relation ~ ' add columns (' ~ definitions | join(', ') ~ ')') %}
     {%- endif -%}
+    {{ return(missing) }}
+{% endmacro %}
+
+
+{#- Tell of columns that a query made which names they landed under, as add_columns does. -#}
+{% macro comment_landed_columns(relation, columns) %}
+    {%- for column in columns -%}
+        {% do run_query(
+            'alter table ' ~ relation ~ ' alter column `' ~ column.column_name ~ '` comment '
+            ~ text_literal('landed as ' ~ column.name)
+        ) %}
+    {%- endfor -%}
 {% endmacro %}
 
 
@@ -100,9 +130,13 @@
 {%- endmacro %}
 
 
-{#- A text as a Spark literal: Spark reads backslashes in literals as escapes. -#}
+{#-
+  A text as a Spark literal: Spark reads backslashes in literals as escapes. A dollar and the end of a comment are written
+  as escapes, for Spark puts variables in the place of `${name}` in any statement (spark.sql.variable.substitute), and
+  in_scope looks for a comment.
+-#}
 {% macro text_literal(value) -%}
-    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}'
+    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") | replace("$", "\\u0024") | replace("*/", "*\\u002f") }}'
 {%- endmacro %}
 
 

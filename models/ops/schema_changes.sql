@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
+        incremental_strategy='append_new',
         full_refresh=false,
         meta={'follows': ['event_files', 'purchase_deliveries', 'raw_fleet_sensors']},
     )

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench_purchases, places, samples
-from strata.dbt_run import DbtOptions
+from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
 
 PLAIN_JOB = Path(__file__).with_name("plain_job.py")
@@ -39,7 +39,7 @@ def _build(landing: Path, lake: Path, subject: str) -> float:
     """Return the seconds of a dbt build of one subject: its models, their data and unit tests."""
     dbt = str(Path(sys.executable).with_name("dbt"))
     return _timed(
-        [dbt, "build", "--select", f"fqn:strata.*.{subject}.*", f"fqn:strata.{subject}.*"],
+        [dbt, "build", "--select", *of_subject(subject)],
         {
             "STRATA_LANDING": str(landing),
             "STRATA_LAKE": str(lake),

@@ -148,6 +148,7 @@ def _landing() -> str:
 
 
 def _lake() -> str:
+    places.check()
     folder = places.lake()
     lake.hold(folder)
     lake.release(folder)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 
 from dbt.cli.main import dbtRunner
 
 from strata import places
+from strata.environment import changed_environment
 from strata.errors import StrataError
 
 QUIET = ["--log-level", "none", "--log-level-file", "debug"]
+
+
+def of_subject(subject: str) -> list[str]:
+    """Return dbt's selection of one subject, such as `events`: all that lies in folders of its name, with tests."""
+    return [f"fqn:strata.*.{subject}.*", f"fqn:strata.{subject}.*"]
 
 
 @dataclass(frozen=True)
@@ -30,21 +35,6 @@ class DbtOptions:
         return [word for name, value in given.items() if value is not None for word in (name, value)]
 
 
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def sentence(message: str) -> str:
     """Return what a failed node says, without dbt's heading and the names of macros below."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
@@ -56,7 +46,7 @@ def run_dbt(command: list[str], options: DbtOptions, listen: Callable | None = N
     """Run a dbt command and return its results; `listen` gets each event. Raise StrataError when it could not run."""
     # Relative places are below the folder of whoever called, not below the project.
     named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
-    with _environment(**named, **environment), chdir(places.ROOT):
+    with changed_environment(**named, **environment), chdir(places.ROOT):
         done = dbtRunner(callbacks=[listen] if listen else []).invoke([*command, *options.arguments(), *QUIET])
     if done.exception is not None:
         raise StrataError(sentence(str(done.exception)))

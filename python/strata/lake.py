@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import struct
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from strata.errors import StrataError
 
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 # How long a lake whose dbt has died is waited for: its JVM notices within moments and goes.
-GRACE_SECONDS = 20
+GRACE_SECONDS = 60
 
 _held: dict[Path, int] = {}
 
@@ -128,20 +130,34 @@ def hold(lake: Path) -> int:
     return descriptor
 
 
-def sweep(lake: Path) -> list[Path]:
-    """Remove the folders of tables that a killed run never finished making, and return them.
+# What Spark and Delta leave of a table that they never finished making.
+_UNMADE = re.compile(
+    r"(?:(?:_temporary|[^/]+=[^/]*|_change_data)/(?:.*/)?)?\.?(?:part|cdc)-[^/]*\.parquet(?:\.crc)?"
+    r"|_delta_log/(?:.*/)?\.[^/]*\.(?:tmp|crc)"
+)
+
+
+def _is_unmade(folder: Path) -> bool:
+    """Tell whether a folder is a table without a commit, with nothing in it but what Spark writes."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place) / name
+            is_file = name in files
+            if path.is_symlink() or (is_file and not _UNMADE.fullmatch(path.relative_to(folder).as_posix())):
+                return False
+    return True
+
+
+def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
+    """Remove the folders of those tables, each a schema and a name, that a killed run never finished making.
 
     A Delta table without a commit in its log was never there for anyone, and its files would keep Spark from making it.
-    A table of another format bears Spark's mark of success. The lake must be held.
+    Whatever else lies in the warehouse may be somebody else's. The lake must be held. Returns the folders removed.
     """
-    unmade = [
-        folder
-        for folder in (lake / "warehouse").glob("*.db/*")
-        if folder.is_dir()
-        and not any((folder / "_delta_log").glob("*.json"))
-        and not any((folder / "_delta_log").glob("*.parquet"))
-        and not (folder / "_SUCCESS").exists()
-    ]
+    places = [lake / "warehouse" / f"{schema}.db".lower() / name.lower() for schema, name in tables]
+    unmade = [folder for folder in places if _is_unmade(folder)]
     for folder in unmade:
         shutil.rmtree(folder)
     return unmade

@@ -1,8 +1,6 @@
 """What has landed: every file of a source is listed, and each new or changed one is read once, before Spark loads it.
 
-The scan counts rows by other means than the load does, so the two can be held against each other, and it finds what
-Spark's readers hide: bytes that are no UTF-8, a truncated gzip, a column that is missing or doubled. Its result is the
-lake's intake file, one JSON object a line for each file known, which the load reads as a table:
+The result is the lake's intake file, one JSON object a line for each file known, which the load reads as a table:
 
 - `path`: the name that a file is known by, its path below the landing folder, or its full path when it lies elsewhere
 - `file_id`: a short name made of it; `<source>/file_id=<it>/landed` in the intake folder links to the file, with `.gz`
@@ -14,40 +12,31 @@ lake's intake file, one JSON object a line for each file known, which the load r
   for JSON lines, which have no header: each line is a row, and the one column is `line`
 - `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
 - `landed_on`: the landed day that the file's folder says; null where it says none
+- `same_as`: of a path that leads to the same file as another, the path under which the file counts; null of the others
+
+What lies there and is not taken stands in `ignored/<source>.jsonl` beside it, and in `ignored/landing.jsonl` what is no
+source's: `source`, `path`, `size`, `modified_at` and the `reason`.
 """
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import csv
-import gzip
 import hashlib
-import io
 import json
 import os
 import re
-import textwrap
-import zlib
-from collections.abc import Iterable, Iterator
+import stat
+from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from strata import places
+from strata import listing, places
 from strata.errors import StrataError
-
-CHUNK_BYTES = 4 * 1024 * 1024
-# What is longer or wider is no table, and would take Spark's parser down, and every other file of the run with it.
-LONGEST_LINE = 512 * 1024
-# A line of JSON names each of its values, and meets no such parser.
-LONGEST_JSON_LINE = 16 * 1024 * 1024
-WIDEST_HEADER = 2000
-# A file with a quoted line break is read by one task, and a scan that looks for them keeps its rows in memory no longer
-# than a record: a stray quote must not swallow the rest of a large file.
-LONGEST_RECORD = 1024 * 1024
-csv.field_size_limit(LONGEST_RECORD)
+from strata.listing import UnreadableFolder
+from strata.scanning import kind_fault, scan
 
 
 @dataclass(frozen=True)
@@ -74,10 +63,6 @@ SOURCES = {
 }
 
 
-class UnreadableFolder(StrataError):
-    """A folder of one source cannot be listed; the other sources can be loaded all the same."""
-
-
 @dataclass
 class LandedFile:
     """What is known of one file; the module's docstring says what each field holds."""
@@ -86,7 +71,7 @@ class LandedFile:
     file_id: str
     location: str
     size: int
-    modified_at: str
+    modified_at: str | None
     stamp: list[int]
     content_hash: str | None = None
     rows_landed: int = 0
@@ -97,6 +82,7 @@ class LandedFile:
     is_gone: bool = False
     is_unreachable: bool = False
     landed_on: str | None = None
+    same_as: str | None = None
 
 
 _DAY_FOLDER = re.compile(r"(?:year=)?([0-9]{4})/(?:month=)?([0-9]{2})/(?:day=)?([0-9]{2})/")
@@ -111,220 +97,33 @@ def _landed_on(path: Path, place: Path) -> str | None:
         return None
 
 
-def _utc(nanoseconds: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _has_landed(name: str) -> bool:
-    return not name.startswith((".", "_")) and not name.endswith(".tmp")
-
-
-def _listed(source: Source, where: Path) -> Iterator[Path]:
-    """Yield the source's files at a path, a file or a folder of any depth, in the order of their names."""
-    if os.path.isfile(where):
-        yield where
-        return
-
-    def unreadable(error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):
-            return  # nothing has landed yet, or a folder left while it was listed
-        raise UnreadableFolder(
-            f"The folder {error.filename} cannot be read ({error.strerror}): give this user the right to read it."
-        ) from None
-
-    for folder, folders, files in os.walk(where, onerror=unreadable, followlinks=True):
-        folders[:] = sorted(name for name in folders if _has_landed(name))
-        for name in sorted(files):
-            if _has_landed(name) and name.endswith(source.endings):
-                yield Path(folder) / name
-
-
-def _name(path: Path, landing: Path) -> str:
-    return path.relative_to(landing).as_posix() if path.is_relative_to(landing) else path.as_posix()
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield blocks of whole lines, each ending in a line feed; CR and CRLF end a line too, as for Spark."""
-    rest = b""
-    for chunk in chunks:
-        chunk = rest + chunk
-        # A CR at the end may be half a CRLF.
-        cut = chunk.rfind(b"\n") + 1 or chunk.rfind(b"\r", 0, len(chunk) - 1) + 1
-        rest = chunk[cut:]
-        if cut:
-            yield _with_line_feeds(chunk[:cut])
-    if rest:
-        yield _with_line_feeds(rest if rest.endswith((b"\n", b"\r")) else rest + b"\n")
-
-
-def _with_line_feeds(block: bytes) -> bytes:
-    return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
-
-
-_BLANK = re.compile(rb"^[\x00-\x09\x0b-\x20]*$", re.MULTILINE)
-_MAYBE_BLANK = (b"\n\n", b" \n", b"\t\n", b"\x00\n")
-
-
-def _count_rows(block: bytes) -> int:
-    """Count the lines of a block that are not blank; blank is what Java's trim leaves empty."""
-    lines = block.count(b"\n")
-    if block[:1] <= b" " or any(mark in block for mark in _MAYBE_BLANK):
-        # The pattern also matches behind the last line feed.
-        lines -= sum(1 for _ in _BLANK.finditer(block)) - 1
-    return lines
-
-
-def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
-    """Split a block into its first line that is not blank, if any, and what follows."""
-    while block:
-        line, _, block = block.partition(b"\n")
-        if line.strip(bytes(range(33))):
-            return line, block
-    return None, b""
-
-
-def _chunks(path: Path, digest) -> Iterator[bytes]:
-    """Yield the file's text as checked UTF-8 bytes without byte order mark; feed the bytes as they lie to digest."""
-
-    class Digesting(io.RawIOBase):
-        def __init__(self, raw) -> None:
-            self.raw = raw
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer) -> int:
-            count = self.raw.readinto(buffer)
-            digest.update(memoryview(buffer)[:count])
-            return count
-
-    with open(path, "rb", buffering=0) as raw:
-        stream = io.BufferedReader(Digesting(raw), CHUNK_BYTES)
-        text = gzip.GzipFile(fileobj=stream) if path.name.endswith(".gz") else stream
-        decoder = None
-        start = True
-        while chunk := text.read(CHUNK_BYTES):
-            if start:
-                chunk, start = chunk.removeprefix(b"\xef\xbb\xbf"), False
-            if decoder is None and not chunk.isascii():
-                decoder = codecs.getincrementaldecoder("utf-8")()
-            if decoder is not None:
-                decoder.decode(chunk)
-            yield chunk
-        if decoder is not None:
-            decoder.decode(b"", final=True)
-
-
-class _Fault(Exception):
-    """Why a file is refused, as its text."""
-
-
-def _has_long_line(block: bytes, longest: int) -> bool:
-    """Tell whether a block of lines has one that is too long; one a little shorter may be told too."""
-    half = longest // 2
-    # A line longer than the limit covers one of these stretches whole.
-    return any(block.find(b"\n", start, start + half) < 0 for start in range(0, len(block) - half, half))
-
-
-def _stray_quotes(block: bytes) -> bool:
-    return b'"' in block and any(line.count(b'"') % 2 for line in block.split(b"\n"))
-
-
-def _count_records(path: Path, width: int) -> int | None:
-    """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even."""
-    text = io.TextIOWrapper(io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline="")
-    records = -1
+def _utc(nanoseconds: int) -> str | None:
+    """Return a moment as text; None outside the years 1 to 9999."""
     try:
-        for record in csv.reader(text, strict=True):
-            if record:
-                if len(record) != width:
-                    return None
-                records += 1
-    except csv.Error:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
         return None
-    return records
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class _Joined(io.RawIOBase):
-    """A raw stream over an iterator of byte strings."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        while not self._rest:
-            try:
-                self._rest = next(self._chunks)
-            except StopIteration:
-                return 0
-        count = min(len(buffer), len(self._rest))
-        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
-        return count
+def _name(path: str, landing: Path) -> str:
+    return Path(path).relative_to(landing).as_posix() if Path(path).is_relative_to(landing) else path
 
 
-def _column_fault(source: Source, columns: list[str]) -> str | None:
-    missing = [name for name in source.columns if name not in columns]
-    doubled = [name for name in source.columns if columns.count(name) > 1]
-    if missing:
-        return f"the column {' and '.join(missing)} is missing (it has {textwrap.shorten(', '.join(columns), 200)})"
-    if doubled:
-        return f"the column {' and '.join(doubled)} is there more than once"
-    return None
+def _file_id(name: str) -> str:
+    return "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
 
 
-def scan(source: Source, landed: LandedFile) -> LandedFile:
-    """Read a file once and fill in what its content says: hash, rows, columns, reading, fault."""
-    digest = hashlib.sha256()
-    path = Path(landed.location)
-    longest = LONGEST_JSON_LINE if source.is_json else LONGEST_LINE
-    header: bytes | None = None
-    rows = 0
-    stray = False
-    try:
-        for block in _lines(_chunks(path, digest)):
-            if header is None and not source.is_json:
-                header, block = _first_line(block)
-            if _has_long_line(block, longest):
-                raise _Fault(f"it has a line longer than {longest // 1024} KiB")
-            rows += _count_rows(block)
-            stray = stray or (not source.is_json and _stray_quotes(block))
-        if source.is_json:
-            landed.columns, landed.reading = ["line"], "text"
-        elif header is not None:
-            columns = next(csv.reader([header.decode()], strict=False))
-            if len(columns) > WIDEST_HEADER:
-                raise _Fault(f"its header has {len(columns)} columns")
-            landed.columns = columns
-            landed.fault = _column_fault(source, columns)
-        landed.rows_landed = rows
-        if stray:
-            records = _count_records(path, len(landed.columns))
-            landed.reading = "lines" if records is None else "multiline"
-            landed.rows_landed = rows if records is None else records
-        if source.is_daily and landed.landed_on is None:
-            raise _Fault("it lies in no folder of a day (YYYY/MM/DD)")
-    except (_Fault, csv.Error) as error:
-        landed.fault = str(error)
-    except UnicodeDecodeError:
-        landed.fault = "it holds bytes that are no UTF-8"
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        landed.fault = f"it is no whole gzip file ({str(error).rstrip('.')})"
-    except OSError as error:
-        landed.fault = f"it cannot be read ({error.strerror})"
-        landed.is_unreachable = True
-    landed.content_hash = digest.hexdigest()
-    if landed.fault:
-        # It was not read to its end: its hash must still be that of all its bytes.
-        with contextlib.suppress(OSError), open(path, "rb") as whole:
-            landed.content_hash = hashlib.file_digest(whole, "sha256").hexdigest()
-        if not landed.columns:
-            landed.rows_landed = 0
-    return landed
+def _names(paths: list[str]) -> dict[str, str]:
+    """Return the names that listed paths are known by: text, each its own, whatever bytes a path holds."""
+    names = {path: _name(path, places.landing()) for path in paths}
+    texts = Counter(map(places.text, names.values()))
+    return {
+        path: places.text(name)
+        if places.is_utf8(name) or texts[places.text(name)] == 1
+        else f"{places.text(name)} ({_file_id(name)})"
+        for path, name in names.items()
+    }
 
 
 def _known(source: Source) -> dict[str, LandedFile]:
@@ -343,7 +142,8 @@ def known_bytes(source: Source) -> int:
 
 def _link(landed: LandedFile, files: Path) -> None:
     """Make the link by which Spark finds the file, so that no character of its path means anything to Spark."""
-    link = files / f"file_id={landed.file_id}" / ("landed.gz" if landed.location.endswith(".gz") else "landed")
+    is_gzip = listing.ends_in(landed.location, (".gz",))
+    link = files / f"file_id={landed.file_id}" / ("landed.gz" if is_gzip else "landed")
     if link.is_symlink() and os.readlink(link) == landed.location:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -352,11 +152,41 @@ def _link(landed: LandedFile, files: Path) -> None:
     link.symlink_to(landed.location)
 
 
+def _replace(file: Path, rows: Iterable[dict]) -> None:
+    """Write a file of JSON lines whole; Spark, which reads some by their folder, does not see the draft."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    draft.replace(file)
+
+
 def keep_intake(source: Source) -> None:
-    """Make an empty intake file where there is none, for a source that cannot be listed; what was known stays."""
-    intake = places.intake(source.name)
-    intake.parent.mkdir(parents=True, exist_ok=True)
-    intake.touch()
+    """Make empty files where there are none, for a source that cannot be listed; what was known stays."""
+    for file in (places.intake(source.name), places.ignored(source.name)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def _ignored_row(source: str | None, name: str, ignored: listing.Ignored) -> dict:
+    size = modified_at = None
+    with contextlib.suppress(OSError):
+        found = os.stat(ignored.path)
+        size = found.st_size if stat.S_ISREG(found.st_mode) else None
+        modified_at = _utc(found.st_mtime_ns)
+    return {"source": source, "path": name, "size": size, "modified_at": modified_at, "reason": ignored.reason}
+
+
+def take_no_sources(taken: Iterable[Path]) -> None:
+    """Write down what lies in the landing folder and is no source's; `taken` are the places of those of this run."""
+    file = places.ignored("landing")
+    try:
+        ignored = listing.of_no_source(places.landing(), SOURCES, taken)
+    except UnreadableFolder:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        return
+    names = _names([one.path for one in ignored])
+    _replace(file, (_ignored_row(None, names[one.path], one) for one in ignored))
 
 
 def where(source: Source, override: str | None) -> Path:
@@ -372,37 +202,105 @@ def where(source: Source, override: str | None) -> Path:
     return path
 
 
+def _listed(source: Source, place: Path) -> listing.Listing:
+    """List the source's files at a path, its own folder or another, or a file that somebody named."""
+    is_own = place == places.landing() / source.name
+    if is_own or os.path.isdir(place):
+        return listing.of_folder(place, source.endings)
+    return listing.of_file(place)
+
+
+def _real(path: str) -> str | None:
+    try:
+        return os.path.realpath(path, strict=True)
+    except (OSError, ValueError):
+        return None
+
+
 class Stock:
     """What a run finds of one source: listed at once, read by `take`."""
 
     def __init__(self, source: Source, override: str | None = None) -> None:
         """List the source's files; raise StrataError when the override, or a folder, cannot be read."""
         self.source = source
-        self._place = where(source, override)
+        self.place = where(source, override)
         self._known = _known(source)
         self._found: dict[str, LandedFile] = {}
         self._to_scan: list[LandedFile] = []
-        for path in _listed(source, self._place):
-            name = _name(path, places.landing())
-            size = modified_ns = 0
-            stamp: list[int] = []
-            try:
-                stat = path.stat()
-                size, modified_ns = stat.st_size, stat.st_mtime_ns
-                stamp = [size, modified_ns, stat.st_ctime_ns, stat.st_ino]
-            except FileNotFoundError:
-                continue  # it left between the listing and here, or is a link to nothing
-            except OSError:
-                pass  # the scan says what is wrong with it
-            before = self._known.get(name)
-            if before and stamp and before.stamp == stamp and before.location == str(path):
-                self._found[name] = replace(before, is_listed=True, is_gone=False)
-            else:
-                file_id = "f" + hashlib.sha256(os.fsencode(name)).hexdigest()[:20]
-                landed_on = _landed_on(path, self._place)
-                landed = LandedFile(name, file_id, str(path), size, _utc(modified_ns), stamp, landed_on=landed_on)
-                self._found[name] = landed
-                self._to_scan.append(landed)
+        listed = _listed(source, self.place)
+        names = _names([one.path for one in (*listed.files, *listed.ignored)])
+        self._ignored = [(names[one.path], one) for one in listed.ignored]
+        listed_names = set(names.values())
+        self._known_reals = {
+            name: _real(before.location)
+            for name, before in self._known.items()
+            if name not in listed_names or before.same_as is not None
+        }
+        ways = self._ways({one.real for one in listed.files if self._counts_as(names[one.path]) is None})
+        # The name that each real file counts under.
+        self._counted: dict[str, str] = {}
+        for one in listed.files:
+            way = ways.get(one.real)
+            name, path = (way.path, way.location) if way else (names[one.path], one.path)
+            self._counted[one.real] = name
+            self._find(name, path, one.fault)
+
+    def _counts_as(self, name: str) -> LandedFile | None:
+        """Return what is known of a path that a file counts under."""
+        before = self._known.get(name)
+        return before if before and before.same_as is None else None
+
+    def _ways(self, reals: set[str]) -> dict[str, LandedFile]:
+        """Return, by real path, the known file whose path leads to a file that is listed under one not known yet."""
+        ways: dict[str, LandedFile] = {}
+        for name, real in sorted(self._known_reals.items()):
+            before = self._counts_as(name)
+            if before and real in reals and real not in ways and listing.leads_on(self.place, before.location):
+                ways[real] = before
+        return ways
+
+    def _find(self, name: str, path: str, fault: str | None) -> None:
+        """Note a file that is there: as it is known, to be scanned, or refused as it stands."""
+        size = modified_ns = 0
+        stamp: list[int] = []
+        is_unreachable = fault is not None
+        try:
+            found = os.lstat(path) if fault else os.stat(path)
+            size, modified_ns = found.st_size, found.st_mtime_ns
+            stamp = [size, modified_ns, found.st_ctime_ns, found.st_ino]
+            fault = fault or kind_fault(found.st_mode)
+        except FileNotFoundError:
+            return  # it left between the listing and here
+        except OSError:
+            pass  # the scan says what is wrong with it
+        modified_at = _utc(modified_ns)
+        if not places.is_utf8(path):
+            fault, is_unreachable = "its name holds bytes that are no UTF-8; rename it", False
+        elif modified_at is None:
+            fault = fault or "its time of modification lies outside of the years 1 to 9999; touch it"
+        before = self._known.get(name)
+        if before and not fault and stamp and before.stamp == stamp and before.location == path:
+            self._found[name] = replace(before, is_listed=True, is_gone=False, same_as=None)
+            return
+        landed = LandedFile(
+            *(name, _file_id(_name(path, places.landing())), places.text(path), size, modified_at, stamp),
+            fault=fault,
+            is_unreachable=is_unreachable,
+            landed_on=_landed_on(Path(path), self.place),
+        )
+        if fault:
+            landed.content_hash, landed.stamp = hashlib.sha256().hexdigest(), []
+            self._refuse(landed)
+        else:
+            self._to_scan.append(landed)
+        self._found.setdefault(name, landed)
+
+    def _refuse(self, landed: LandedFile) -> None:
+        """Note a file that cannot be read now: what it gave before stays what it is, and the next run looks again."""
+        before = self._known.get(landed.path)
+        if landed.is_unreachable and before:
+            known = {"is_listed": True, "is_gone": False, "same_as": None}
+            self._found[landed.path] = replace(before, stamp=[], fault=landed.fault, **known)
 
     @property
     def total_bytes(self) -> int:
@@ -415,21 +313,34 @@ class Stock:
             list(pool.map(lambda landed: scan(self.source, landed), self._to_scan))
         intake = places.intake(self.source.name)
         for landed in self._to_scan:
-            before = self._known.get(landed.path)
-            if landed.is_unreachable and before:
-                # What it gave before stays what it is: nothing is known of its content now. The next run looks again.
-                self._found[landed.path] = replace(before, stamp=[], fault=landed.fault, is_listed=True, is_gone=False)
-        for landed in self._to_scan:
-            _link(landed, intake.parent / self.source.name)
-        is_whole = self._place == places.landing() / self.source.name
+            if landed.is_unreachable and not os.path.lexists(landed.location):
+                del self._found[landed.path]  # it left before it was read
+                continue
+            if landed.columns:
+                try:
+                    _link(landed, intake.parent / self.source.name)
+                except OSError as error:
+                    landed.fault = f"it cannot be linked to ({error.strerror})"
+                    landed.columns, landed.rows_landed = [], 0
+            self._refuse(landed)
+        is_whole = self.place == places.landing() / self.source.name
         own = f"{self.source.name}/"
         for name, before in self._known.items():
             if name not in self._found:
                 # A file of the landing folder has gone when a listing of it all does not find it.
                 is_gone = not os.path.exists(before.location) or (is_whole and name.startswith(own))
-                self._found[name] = replace(before, is_listed=False, is_gone=is_gone)
-        intake.parent.mkdir(parents=True, exist_ok=True)
-        draft = intake.with_suffix(".draft")
-        draft.write_text("".join(json.dumps(asdict(self._found[name])) + "\n" for name in sorted(self._found)))
-        draft.replace(intake)
+                # Once it counts under another path, it does not count under its own before it is listed by it again.
+                same_as = self._counted.get(self._known_reals.get(name), before.same_as)
+                self._found[name] = replace(before, is_listed=False, is_gone=is_gone, same_as=same_as)
+        _replace(intake, (asdict(self._found[name]) for name in sorted(self._found)))
+        ignored = (_ignored_row(self.source.name, name, one) for name, one in self._ignored)
+        _replace(places.ignored(self.source.name), ignored)
         return intake
+
+    def digest(self) -> str:
+        """Return a sha256 of what the intake file says, the same while nothing changes; in hexadecimal."""
+        rows = [
+            [row.path, row.content_hash, row.modified_at, row.fault, row.is_listed, row.is_gone, row.same_as]
+            for _, row in sorted(self._found.items())
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -5,13 +5,51 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from strata.errors import StrataError
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def text(path: str | os.PathLike[str]) -> str:
+    r"""Return a path, or what the system says of one, as text: bytes that are no UTF-8 as `\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path's bytes are UTF-8."""
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _place(variable: str, default: str) -> Path:
     """Return an environment variable's folder as an absolute path; relative ones are below the current folder."""
     value = os.environ.get(variable)
     return Path(os.path.abspath(value)) if value else ROOT / default
+
+
+# What a folder's path may not hold, each with what cannot take it.
+_REFUSED = {
+    "lake": {";": "the metastore's address", ":": "Hadoop's paths", "${": "Hadoop's settings"},
+    "project": {":": "Java's class path"},
+}
+
+
+def check() -> None:
+    """Raise StrataError for a folder whose path holds a character that Spark, or what it stands on, cannot take."""
+    folders = {
+        "project": (ROOT, "The project's folder", "move the project to another"),
+        "landing": (landing(), "The landing folder", "name another folder in STRATA_LANDING"),
+        "lake": (lake(), "The lake folder", "name another folder in STRATA_LAKE"),
+    }
+    for place, (folder, name, mend) in folders.items():
+        if not is_utf8(folder):
+            raise StrataError(f"{name} {text(folder)} holds bytes that are no UTF-8 in its path: {mend}.")
+        for sign, taker in _REFUSED.get(place, {}).items():
+            if sign in str(folder):
+                raise StrataError(f"{name} {folder} holds {sign!r} in its path, which {taker} cannot take: {mend}.")
 
 
 def landing() -> Path:
@@ -42,3 +80,8 @@ def logs() -> Path:
 def intake(source: str) -> Path:
     """The lake's record of what was found in the landing folder for one source, one JSON object a file."""
     return lake() / "intake" / f"{source}.jsonl"
+
+
+def ignored(name: str) -> Path:
+    """The lake's record of what lies in the landing folder and is not taken: of a source, or `landing` of none."""
+    return lake() / "intake" / "ignored" / f"{name}.jsonl"

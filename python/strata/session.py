@@ -11,15 +11,29 @@ import time
 from pathlib import Path
 
 from strata import jars, java, lake, places
+from strata.environment import changed_environment
 from strata.errors import StrataError
 
 _current: EmbeddedSpark | None = None
 
 
+def _quoted(option: str) -> str:
+    """Return one of Java's options as Spark's launcher splits them again: a path may hold spaces and quotes."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _utf8_locale() -> dict[str, str]:
+    """Return what Java's environment lacks for names of files in UTF-8; it knows no other way to be told."""
+    said = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "C")
+    return {} if said.lower().replace("-", "").endswith("utf8") else {"LC_ALL": "C.UTF-8"}
+
+
 def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
     """Return Spark's settings for a lake, by name; for one with little data those of a quick start."""
     java_options = [
-        f"-Dlog4j2.configurationFile={places.ROOT / 'conf' / 'log4j2.properties'}",
+        # An address: in a path a comma would part two files.
+        f"-Dlog4j2.configurationFile={(places.ROOT / 'conf' / 'log4j2.properties').as_uri()}",
         f"-Dstrata.log={places.logs() / 'spark.log'}",
         f"-Dderby.stream.error.file={places.logs() / 'derby.log'}",
         # Everything is in UTC, whatever the machine's zone.
@@ -37,7 +51,7 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         "spark.app.name": "strata",
         "spark.driver.memory": "3g",
         "spark.driver.extraClassPath": jars.class_path(),
-        "spark.driver.extraJavaOptions": " ".join(java_options),
+        "spark.driver.extraJavaOptions": " ".join(map(_quoted, java_options)),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
@@ -45,6 +59,8 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         "spark.scheduler.mode": "FAIR",
         "spark.scheduler.allocation.file": f"file://{places.ROOT / 'conf' / 'fairscheduler.xml'}",
         "spark.sql.session.timeZone": "UTC",
+        # A name that lands may hold `${...}`: it stays what it is, and brings nothing of the environment into a table.
+        "spark.sql.variable.substitute": "false",
         "spark.sql.catalogImplementation": "hive",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -70,6 +86,10 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
             raise StrataError(
                 f"STRATA_SPARK_SETTINGS holds {setting!r}: write it as name=value, with spaces between settings."
             )
+        if name == "spark.sql.variable.substitute" and value != "false":
+            raise StrataError(
+                f"STRATA_SPARK_SETTINGS sets {name} to {value}: leave it out, for what lands may hold such variables."
+            )
         settings[name] = value
     return settings
 
@@ -81,7 +101,6 @@ class EmbeddedSpark:
         self.lake = lake_folder
         self.is_small = is_small
         self.descriptor = lake.hold(lake_folder)
-        lake.sweep(lake_folder)
         self.error: StrataError | None = None
         self._gateway = None
         locked = threading.Event()
@@ -101,7 +120,9 @@ class EmbeddedSpark:
                 places.logs().mkdir(parents=True, exist_ok=True)
                 conf = SparkConf(loadDefaults=False).setAll(list(configuration(self.lake, self.is_small).items()))
                 with open(places.logs() / "spark.log", "ab") as log:
-                    self._gateway = launch_gateway(conf, {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)})
+                    streams = {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)}
+                    with changed_environment(**_utf8_locale()):
+                        self._gateway = launch_gateway(conf, streams)
                 SparkContext._ensure_initialized(gateway=self._gateway)
                 SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).enableHiveSupport().getOrCreate()
             except Exception as error:

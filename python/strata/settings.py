@@ -78,6 +78,20 @@ MENDS = {
 }
 
 
+# A layer's name is put behind it. In upper case dbt would not find again what Spark makes, which is in lower case.
+_SCHEMA = re.compile(r"[a-z0-9_]{1,100}")
+
+
+def check_schema(schema: str | None) -> None:
+    """Raise StrataError for a profile's schema that can be none of the names of Spark's schemas."""
+    if not _SCHEMA.fullmatch(schema or ""):
+        raise StrataError(
+            f"The profile's schema is {schema!r}, which cannot begin a schema's name: name one of lower-case letters "
+            "a-z, digits and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where $USER is the "
+            "default) or in profiles.yml."
+        )
+
+
 def load(project_dir: Path, overrides: dict[str, Any]) -> Settings:
     """Return the variables of dbt_project.yml under those of the command line; raise StrataError for a wrong one."""
     with open(project_dir / "dbt_project.yml") as file:

@@ -13,7 +13,7 @@ with sides as (
     union all
     select
         {{ version_columns }},
-        {{ carried_values('other_columns') }} as other_values,
+        {{ carried_values(is_json=true) }} as other_values,
         -1 as surplus
     from {{ ref('rebuilt_purchases') }}
 )

@@ -15,7 +15,7 @@ from dbt.cli.main import dbtRunner
 from rich.console import Console
 
 from strata import places, session
-from strata.dbt_run import DbtOptions
+from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
 
 # Before any time that a test lands a file with, after any event in it.
@@ -108,7 +108,7 @@ class Lake:
         """Return arguments that select something: what they say, or the subject."""
         if self.subject is None or "--select" in arguments:
             return arguments
-        names = (f"fqn:strata.{place}{subject}.*" for subject in self.subject.split() for place in ("*.", ""))
+        names = (name for subject in self.subject.split() for name in of_subject(subject))
         return ("--select", *names, *arguments)
 
     def rows(self, sql: str) -> list[tuple]:

@@ -34,15 +34,24 @@ def column_name(name: str) -> str:
     return f"{start}_{hashlib.md5(name.encode()).hexdigest()[:8]}"
 
 
+class Doubled(ValueError):
+    """An object with a key twice."""
+
+
+def once(pairs: list[tuple[str, object]]) -> Pairs:
+    """Take an object's pairs when no key is there twice."""
+    if len(dict(pairs)) != len(pairs):
+        raise Doubled
+    return Pairs(pairs)
+
+
 def members(line: str) -> dict[str, object] | None:
-    """Read a line as a JSON object with each key once; None where it is none."""
+    """Read a line as a JSON object with each key once, at any depth; None where it is none."""
     try:
-        pairs = json.loads(line, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=Pairs)
+        pairs = json.loads(line, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=once)
     except ValueError:
         return None
-    if not isinstance(pairs, Pairs) or len(dict(pairs)) != len(pairs):
-        return None
-    return dict(pairs)
+    return dict(pairs) if isinstance(pairs, Pairs) else None
 
 
 def time_of(value: object, modified_at: datetime) -> datetime | None:

@@ -16,8 +16,9 @@ from pyspark.errors import AnalysisException
 import reference_sensors as reference
 from conftest import MODIFIED_AT, Lake, Run
 from strata import places, schema
+from strata.dbt_run import of_subject
 
-FLEET_AND_LEDGER = ("--select", "fqn:strata.*.fleet_sensors.*", "schema_changes")
+FLEET_AND_LEDGER = ("--select", *of_subject("fleet_sensors"), "schema_changes")
 AT = "2026-01-05T10:00:00Z"
 
 
@@ -156,20 +157,22 @@ def test_what_is_good_goes_on_and_a_refused_file_no_further(faulty) -> None:
         assert paths <= set(good)
 
 
-def test_a_value_stands_in_its_column_as_it_landed(faulty) -> None:
+def test_a_value_stands_in_its_column_and_the_line_as_it_landed(faulty) -> None:
     own, _ = faulty
     columns = "s, t, u, v, w, x, y, z, ok, deep, text, so"
     sql = f"select {columns} from raw.fleet_sensors where truck_id = 'V' order by recorded_at"
     nothing = (None,) * 12
     assert own.rows(sql) == [
-        ('"n/a"', '"12.5"', "[1]", '{"a": 1}', "true", None, "NaN", "-Infinity", "1", *nothing[9:]),
-        ("12.50", "-0.0", "1E3", "1e999", "0", "20", None, None, "20.0", *nothing[9:]),
-        # Deeper than any that a sensor sends: there JSON's own white space and a number's last zeros are not kept.
+        ('"n/a"', '"12.5"', "[1]", '{"a":1}', "true", None, "NaN", "-Infinity", "1", *nothing[9:]),
+        # As Spark renders them: the line has the rest.
+        ("12.5", "0", "1000.0", "Infinity", "0", "20", None, None, "20", *nothing[9:]),
         ("7.1", "[{}]", "[]", *nothing[3:9], DEEP.replace(" ", ""), *nothing[10:]),
-        ("7.10", *nothing[1:9], '[{"a": {"b": [1]}}, "]}"]', *nothing[10:]),
-        (*nothing[:10], '"a: 5, \\"b\\": 7 \\\\"', "1.50"),
-        ("3.00", *nothing[1:]),
+        ("7.1", *nothing[1:9], '[{"a":{"b":[1]}},"]}"]', *nothing[10:]),
+        (*nothing[:10], '"a: 5, \\"b\\": 7 \\\\"', "1.5"),
+        ("3", *nothing[1:]),
     ]
+    lines = own.rows("select line from raw.sensor_lines where path like '%/values.jsonl'")
+    assert sorted(row[0] for row in lines) == sorted(FILES["2026/01/05/values.jsonl"][0].splitlines())
 
 
 # --- random files over several runs -----------------------------------------------------------------------------------

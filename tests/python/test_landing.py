@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata import landing, places
+from strata import landing, places, scanning
 from strata.errors import StrataError
 
 EVENTS = landing.SOURCES["events"]
@@ -75,7 +75,7 @@ def test_rows_are_counted_alike_wherever_a_chunk_ends(lines: list[bytes], ending
     wanted = sum(1 for line in lines if line.strip())
     for size in (1, 2, 3, 7, 1000):
         chunks = [text[start : start + size] for start in range(0, len(text), size)]
-        assert sum(map(landing._count_rows, landing._lines(chunks))) == wanted
+        assert sum(map(scanning._count_rows, scanning._lines(chunks))) == wanted
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_a_file_that_cannot_be_read_for_once_keeps_what_was_known_of_it(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "_chunks", unreadable)
+        patch.setattr(scanning, "_chunks", unreadable)
         now = take()["events/a.csv"]
     assert now == {**before, "stamp": [], "fault": "it cannot be read (Permission denied)"}
     assert take()["events/a.csv"]["rows_landed"] == 2
 
 
 def test_a_character_over_the_end_of_a_chunk_is_utf8(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "CHUNK_BYTES", 17)
+    monkeypatch.setattr(scanning, "CHUNK_BYTES", 17)
     assert scanned(place, HEADER + "é€𝄞,Open\n".encode() * 50)["fault"] is None
 
 
@@ -264,10 +264,10 @@ def test_a_line_of_json_may_be_longer_than_one_of_csv_and_not_without_end(
 ) -> None:
     folder = place.parent / "fleet_sensors" / "2026" / "01" / "05"
     folder.mkdir(parents=True)
-    (folder / "long.jsonl").write_bytes(b"{" + b" " * 2 * landing.LONGEST_LINE + b"}\n")
+    (folder / "long.jsonl").write_bytes(b"{" + b" " * 2 * scanning.LONGEST_LINE + b"}\n")
     (row,) = map(json.loads, landing.Stock(landing.SOURCES["fleet_sensors"]).take().read_text().splitlines())
     assert row["fault"] is None
-    monkeypatch.setattr(landing, "LONGEST_JSON_LINE", landing.LONGEST_LINE)
-    (folder / "long.jsonl").write_bytes(b"{" + b" " * 3 * landing.LONGEST_LINE + b"}\n")
+    monkeypatch.setattr(scanning, "LONGEST_JSON_LINE", scanning.LONGEST_LINE)
+    (folder / "long.jsonl").write_bytes(b"{" + b" " * 3 * scanning.LONGEST_LINE + b"}\n")
     (row,) = map(json.loads, landing.Stock(landing.SOURCES["fleet_sensors"]).take().read_text().splitlines())
     assert row["fault"] == "it has a line longer than 512 KiB"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from strata import jars, java, lake, places, session, settings
+from strata.dbt_run import of_subject
 from strata.errors import StrataError
 
 DBT = str(Path(sys.executable).with_name("dbt"))
@@ -37,7 +39,6 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Compl
         },
         capture_output=True,
         text=True,
-        timeout=300,
     )
 
 
@@ -139,6 +140,123 @@ def test_an_events_path_that_is_not_there_stops_dbt_before_anything_is_written(t
     assert not (tmp_path / "lake").exists()
 
 
+@pytest.mark.parametrize(
+    "schema", ["jane-doe", "", "Jane", "jane.doe", "jane doe", "j`d", "jané", "a" * 101, "${env:HOME}"]
+)
+def test_a_schema_that_spark_cannot_name_is_refused(schema: str) -> None:
+    with pytest.raises(
+        StrataError, match=r"letters a-z, digits and underscores, .* in STRATA_SCHEMA_PREFIX"
+    ) as refused:
+        settings.check_schema(schema)
+    assert repr(schema) in str(refused.value)
+
+
+@pytest.mark.parametrize("schema", ["stage", "jane_doe", "_x", "7x"])
+def test_a_schema_that_spark_can_name_is_taken(schema: str) -> None:
+    settings.check_schema(schema)
+
+
+def test_a_wrong_schema_prefix_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:
+    done = run(tmp_path, "build", "--target", "dev", STRATA_SCHEMA_PREFIX="jane-doe")
+    assert_one_sentence(done, "The profile's schema is 'jane-doe'", "STRATA_SCHEMA_PREFIX")
+    assert not (tmp_path / "lake").exists()
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "said"),
+    [
+        ("STRATA_LAKE", "la;ke", "The lake folder /x/la;ke holds ';' in its path, which"),
+        ("STRATA_LAKE", "la:ke", "The lake folder /x/la:ke holds ':' in its path, which"),
+        ("STRATA_LAKE", "${user.home}", "The lake folder /x/${user.home} holds '${' in its path, which"),
+        ("STRATA_LAKE", "la\udcffke", r"The lake folder /x/la\xffke holds bytes that are no UTF-8 in its path"),
+        ("STRATA_LANDING", "la\udcffke", r"The landing folder /x/la\xffke holds bytes that are no UTF-8 in its path"),
+        ("ROOT", "pro:ject", "The project's folder /x/pro:ject holds ':' in its path, which"),
+    ],
+)
+def test_a_folder_that_spark_cannot_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, place: str, name: str, said: str
+) -> None:
+    if place == "ROOT":
+        monkeypatch.setattr(places, "ROOT", Path("/x") / name)
+    else:
+        monkeypatch.setenv(place, f"/x/{name}")
+    with pytest.raises(StrataError) as refused:
+        places.check()
+    assert str(refused.value).startswith(said)
+    assert ("move the project" if place == "ROOT" else f"name another folder in {place}") in str(refused.value)
+
+
+def test_a_wrong_folder_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:
+    done = run(tmp_path, "build", STRATA_LAKE=str(tmp_path / "la;ke"))
+    assert_one_sentence(done, f"The lake folder {tmp_path}/la;ke holds ';'", "STRATA_LAKE")
+    assert list(tmp_path.iterdir()) == []
+
+
+ODD = " '\"%41#[x]{a,b}*?\\$=&é漢`"
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_lake_and_landing_folder_may_have_odd_names(tmp_path: Path, locale: str) -> None:
+    for name in ("lake", "landing"):
+        (tmp_path / f"{name}{ODD}").mkdir()
+    events = tmp_path / f"landing{ODD}" / "events"
+    events.mkdir()
+    (events / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
+    places_of_it = {name: str(tmp_path / f"{name[7:].lower()}{ODD}") for name in ("STRATA_LAKE", "STRATA_LANDING")}
+    done = run(tmp_path, "run", "--select", "event_intake", "raw_events", LC_ALL=locale, **places_of_it)
+    assert done.returncode == 0, done.stdout
+    assert list((tmp_path / f"lake{ODD}" / "warehouse" / "raw.db" / "events").glob("*.parquet"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"lake{ODD}", f"landing{ODD}", "target"])
+
+
+def test_the_project_may_lie_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
+    project = tmp_path / f"project{ODD}"
+    shutil.copytree(
+        *(places.ROOT, project),
+        symlinks=True,
+        ignore=lambda folder, names: (
+            {".git", ".venv", "target", "logs", "lake", "landing"} & set(names)
+            if Path(folder) == places.ROOT
+            else set()
+        ),
+    )
+    (project / ".venv").symlink_to((places.ROOT / ".venv").resolve())
+    code = "from strata import places; from dbt.cli.main import cli; print(places.ROOT); cli()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--select", "event_intake", "raw_events"],
+        cwd=project,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
+            "PYTHONPATH": str(project / "python"),
+            "DBT_TARGET_PATH": str(project / "target"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith(str(project))
+    assert list((project / "lake" / "warehouse" / "raw.db" / "events").glob("*.parquet"))
+    assert (project / "logs" / "spark.log").exists()
+
+
+def test_javas_options_hold_paths_whatever_is_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "ROOT", Path('/a "b\\c,d'))
+    monkeypatch.setattr(jars, "class_path", lambda: "")
+    options = session.configuration(Path("/lake"))["spark.driver.extraJavaOptions"]
+    assert '"-Dstrata.log=/a \\"b\\\\c,d/logs/spark.log"' in options
+    assert '"-Dlog4j2.configurationFile=file:///a%20%22b%5Cc%2Cd/conf/log4j2.properties"' in options
+
+
+def test_spark_substitutes_nothing_in_what_lands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert session.configuration(tmp_path)["spark.sql.variable.substitute"] == "false"
+    monkeypatch.setenv("STRATA_SPARK_SETTINGS", "spark.sql.variable.substitute=true")
+    with pytest.raises(StrataError, match=r"STRATA_SPARK_SETTINGS sets spark\.sql\.variable\.substitute to true"):
+        session.configuration(tmp_path)
+
+
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 
@@ -236,8 +354,8 @@ def test_a_process_has_one_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def holder(code: str) -> subprocess.Popen:
-    """Start a Python process that runs code, says a line, and then sleeps."""
-    program = textwrap.dedent(code) + "\nprint('ready', flush=True)\nimport time\ntime.sleep(120)\n"
+    """Start a Python process that runs code, says a line, and then waits to be killed."""
+    program = textwrap.dedent(code) + "\nprint('ready', flush=True)\nimport signal\nsignal.pause()\n"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
     return process
@@ -264,7 +382,7 @@ def test_a_lake_stays_held_while_the_spark_of_a_dead_run_lives(tmp_path: Path, m
         from pathlib import Path
         from strata import lake
         descriptor = lake.hold(Path({str(tmp_path)!r}))
-        print(subprocess.Popen(["sleep", "120"], pass_fds=[descriptor]).pid, flush=True)
+        print(subprocess.Popen(["sleep", "infinity"], pass_fds=[descriptor]).pid, flush=True)
         """
     )
     (child,) = psutil.Process(process.pid).children()
@@ -292,20 +410,50 @@ def test_another_process_in_the_metastore_is_named(tmp_path: Path) -> None:
     lake.release(tmp_path)
 
 
+def unmade(folder: Path, *others: str) -> Path:
+    """Make what a killed run leaves of a table, and further files."""
+    names = (
+        "part-00000-1-c000.snappy.parquet",
+        ".part-00000-1-c000.snappy.parquet.crc",
+        "day=2026-01-01/part-00001-2.parquet",
+    )
+    for name in (*names, "_temporary/0/_temporary/part-00002-3.parquet", *others):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    return folder
+
+
 def test_what_a_killed_run_never_finished_making_is_swept_away(tmp_path: Path) -> None:
-    for name, log in (("unmade", None), ("empty", ""), ("made", "00000000000000000000.json")):
-        folder = tmp_path / "warehouse" / "raw.db" / name
-        folder.mkdir(parents=True)
-        (folder / "part-0.parquet").write_text("")
-        if log is not None:
-            (folder / "_delta_log").mkdir()
-        if log:
-            (folder / "_delta_log" / log).write_text("{}")
-    parquet = tmp_path / "warehouse" / "audit.db" / "parquet"
-    parquet.mkdir(parents=True)
-    (parquet / "_SUCCESS").write_text("")
-    assert sorted(path.name for path in lake.sweep(tmp_path)) == ["empty", "unmade"]
-    assert sorted(path.name for path in (tmp_path / "warehouse").glob("*.db/*")) == ["made", "parquet"]
+    raw = tmp_path / "warehouse" / "jane_raw.db"
+    unmade(raw / "without_log")
+    unmade(raw / "empty_log", "_delta_log/.00000000000000000000.json.1.tmp")
+    (raw / "empty").mkdir()
+    unmade(raw / "made", "_delta_log/00000000000000000000.json")
+    unmade(raw / "checkpointed", "_delta_log/00000000000000000010.checkpoint.parquet")
+    unmade(raw / "somebodys", "notes.txt")
+    unmade(raw / "parquet", "_SUCCESS")
+    unmade(tmp_path / "elsewhere")
+    (raw / "link").symlink_to(tmp_path / "elsewhere")
+    (raw / "linked").mkdir()
+    (raw / "linked" / "part-0.parquet").symlink_to(tmp_path / "elsewhere")
+    unmade(raw / "no_table_of_ours")
+    tables = [("Jane_raw", path.name.upper()) for path in raw.iterdir() if path.name != "no_table_of_ours"]
+    swept = lake.sweep(tmp_path, [*tables, ("jane_raw", "never_made")])
+    assert sorted(path.name for path in swept) == ["empty", "empty_log", "without_log"]
+    kept = ["checkpointed", "link", "linked", "made", "no_table_of_ours", "parquet", "somebodys"]
+    assert sorted(path.name for path in raw.iterdir()) == kept
+    assert len(list((tmp_path / "elsewhere").rglob("*.parquet"))) == 3
+
+
+def test_a_run_sweeps_the_places_of_its_own_tables_alone(tmp_path: Path) -> None:
+    raw = tmp_path / "lake" / "warehouse" / "raw.db"
+    unmade(raw / "events")
+    unmade(raw / "somebodys")
+    done = run(tmp_path, "run", "--select", "event_intake", "raw_events")
+    assert done.returncode == 0, done.stdout
+    assert len(list((raw / "somebodys").rglob("*.parquet"))) == 3
+    assert list((raw / "events").glob("_delta_log/*.json"))
+    assert not list((raw / "events").glob("_temporary"))
 
 
 def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
@@ -323,13 +471,13 @@ def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
     assert seeded.returncode == 0, seeded.stdout
     for table in ("raw.db/events", "stage.db/events", "mart.db/action_windows"):
         process = subprocess.Popen(command, cwd=places.ROOT, env=environment, stdout=subprocess.DEVNULL)
-        while not (tmp_path / "lake" / "warehouse" / table).exists():
-            assert process.poll() is None, f"the run ended before {table}"
+        made = tmp_path / "lake" / "warehouse" / table
+        while not made.exists():
+            assert process.poll() is None or made.exists(), f"the run ended before {table}"
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    events = ("fqn:strata.*.events.*", "fqn:strata.events.*")
-    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test", "--select", *events)
+    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test", "--select", *of_subject("events"))
     assert done.returncode == 0, done.stdout
     shown = run(tmp_path, "-q", "show", "--inline", "select * from mart.action_windows", "--output", "json")
     assert [(row["window_start"], row["open_count"]) for row in json.loads(shown.stdout)["show"]] == [

@@ -4,7 +4,7 @@
         incremental_strategy='replace_where',
         full_refresh=false,
         meta={'scope': 'files_to_judge', 'scope_column': 'path', 'intake': 'event_intake', 'raw': 'raw_events'},
-        pre_hook="{{ check_raw_is_loaded() }}",
+        pre_hook="{{ check_first_load() }}",
     )
 }}
 

@@ -4,7 +4,7 @@
         incremental_strategy='replace_where',
         full_refresh=false,
         meta={'scope': 'deliveries_to_record', 'scope_column': 'landed_on', 'raw': 'raw_purchases'},
-        pre_hook="{{ check_raw_is_loaded() }}",
+        pre_hook="{{ check_first_load() }}",
     )
 }}
 

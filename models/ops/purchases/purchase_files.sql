@@ -37,18 +37,24 @@ quarantined as (
     group by path
 ),
 
+-- Should the intake have lost a file that has left the landing folder, what was known of it stays.
+known as (
+    {{ known_purchase_files() }}
+),
+
 purchase_files as (
     select
         files.path,
         files.landed_on,
-        intake.size,
-        intake.modified_at,
+        coalesce(intake.size, known.size) as size,
+        coalesce(intake.modified_at, known.modified_at) as modified_at,
         loaded.loaded_at,
-        intake.rows_landed,
+        coalesce(intake.rows_landed, known.rows_landed) as rows_landed,
         coalesce(loaded.row_count, 0) - coalesce(quarantined.row_count, 0) as rows_valid,
         coalesce(quarantined.row_count, 0) as rows_quarantined
     from files
     left join intake on files.path = intake.path
+    left join known on files.path = known.path
     left join loaded on files.path = loaded.path
     left join quarantined on files.path = quarantined.path
 )

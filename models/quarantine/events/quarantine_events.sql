@@ -14,7 +14,10 @@ with judged_events as (
 ),
 
 loaded_files as (
-    select path from {{ ref('event_files') }}
+    select
+        path,
+        loaded_at
+    from {{ ref('event_files') }}
     -- Of a file without such rows none are read.
     where status = 'loaded' and rows_quarantined > 0
 ),
@@ -30,7 +33,9 @@ quarantine_events as (
         judged_events.file_modified_at,
         judged_events.loaded_at
     from judged_events
-    inner join loaded_files on judged_events.path = loaded_files.path
+    -- Rows that were loaded since then are not judged yet.
+    inner join loaded_files
+        on judged_events.path = loaded_files.path and judged_events.loaded_at = loaded_files.loaded_at
     where not judged_events.is_valid
 )
 

@@ -19,7 +19,10 @@ lines as (
 ),
 
 files_with_such_lines as (
-    select path from {{ ref('sensor_files') }}
+    select
+        path,
+        loaded_at
+    from {{ ref('sensor_files') }}
     where status = 'loaded' and rows_quarantined > 0
 ),
 
@@ -75,13 +78,16 @@ quarantine_sensor_readings as (
         null as sensor,
         null as landed_name,
         null as landed_text,
-        coalesce(lines.line, {{ json_line('lines.landed_values') }}) as line,
+        -- A line that was read before the archive kept it, and whose file has gone, is there by its values.
+        coalesce(lines.line, to_json(lines.landed_values)) as line,
         lines.reasons,
         lines.path,
         lines.landed_on,
         lines.loaded_at
     from lines
-    inner join files_with_such_lines on lines.path = files_with_such_lines.path
+    -- Lines that were loaded since then are not judged yet.
+    inner join files_with_such_lines
+        on lines.path = files_with_such_lines.path and lines.loaded_at = files_with_such_lines.loaded_at
     where not lines.is_valid
 )
 

@@ -2,7 +2,7 @@
     config(
         materialized='landed',
         alias='sensor_lines',
-        tblproperties={'delta.dataSkippingStatsColumns': 'path'},
+        tblproperties={'delta.dataSkippingStatsColumns': 'path', 'strata.reader': '2'},
         meta={
             'source': 'fleet_sensors',
             'changes': 'changed_landed_files',
@@ -24,7 +24,7 @@ select
     landed_values,
     line,
     path,
-    landed_on,
+    _landed_on as landed_on,
     file_modified_at,
     current_timestamp() as loaded_at
 from landed

@@ -14,7 +14,10 @@ with judged_events as (
 ),
 
 loaded_files as (
-    select path from {{ ref('event_files') }}
+    select
+        path,
+        loaded_at
+    from {{ ref('event_files') }}
     where status = 'loaded'
 ),
 
@@ -27,7 +30,9 @@ stage_events as (
         day(judged_events.event_at) as day,
         judged_events.path
     from judged_events
-    inner join loaded_files on judged_events.path = loaded_files.path
+    -- Rows that were loaded since then are not judged yet.
+    inner join loaded_files
+        on judged_events.path = loaded_files.path and judged_events.loaded_at = loaded_files.loaded_at
     where judged_events.is_valid
 )
 

@@ -28,7 +28,13 @@ with_reasons as (
             array('line_malformed'),
             array_compact(array(
                 case when nullif(trim(truck_id), '') is null then 'truck_missing' end,
-                case when truck_type not in ('string', 'number') then 'truck_malformed' end,
+                case
+                    when
+                        truck_type not in ('string', 'number')
+                        -- A number that only a double holds (over 38 digits, an exponent) is not told from its like.
+                        or (truck_type = 'number' and truck_id not rlike '^-?[0-9]+([.][0-9]*[1-9])?\\z')
+                        then 'truck_malformed'
+                end,
                 {{ time_reasons('time', 'recorded_at') }}
             ))
         ) as reasons

@@ -1,6 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
 -- A day is read when its delivery is known: depends_on: {{ ref('purchase_deliveries') }}
+-- What the history has taken is recorded there: depends_on: {{ ref('history_days') }}
 
 -- Spread by purchase once: what is grouped, joined and ordered by purchase, here and by who reads this, is so already.
 with parsed_purchases as (

@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+{{ ignored_files_found() }}

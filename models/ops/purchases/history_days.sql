@@ -1,0 +1,11 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_where',
+        full_refresh=false,
+        partition_by=['history'],
+        meta={'scope': 'written_by_the_snapshot'},
+    )
+}}
+
+{{ no_history_days() }}

@@ -1,0 +1,203 @@
+"""What lies in the landing folder: the files of a source, each once, and what is not taken, with the reason.
+
+`strata.landing` lists a source by `of_folder` before it reads anything; dbt's plugin lists the landing folder itself by
+`of_no_source`. A file is what its real path says: copies and hard links are files of their own, links are not.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from strata import places
+from strata.errors import StrataError
+
+# What following a link ends in when it leads to nothing.
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+class UnreadableFolder(StrataError):
+    """A folder of one source cannot be listed; the other sources can be loaded all the same."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a source: a path that leads to it and its real path, as the system has them."""
+
+    path: str
+    real: str
+    # Why it is refused unread, a sentence's part, or null.
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """What lies there and is not taken: its path, as the system has it, and the reason, a sentence's part."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class Listing:
+    """The files of a source in the order of their paths, and what is not taken."""
+
+    files: list[Found] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+
+
+def has_landed(name: str) -> bool:
+    """Tell whether a file or folder of this name has landed; senders name otherwise what is still being written."""
+    return not name.startswith((".", "_")) and not name.lower().endswith(".tmp")
+
+
+def ends_in(name: str, endings: tuple[str, ...]) -> bool:
+    """Tell whether a name has one of some endings, in any case."""
+    return name.lower().endswith(endings)
+
+
+def of_file(path: Path) -> Listing:
+    """Return the listing of one named file, which is taken whatever its name."""
+    return Listing([Found(str(path), os.path.realpath(path))])
+
+
+def of_folder(place: Path, endings: tuple[str, ...]) -> Listing:
+    """List a source's folder of any depth: each file once, under its real path where that has landed in the folder.
+
+    A file that only links lead to is listed under the first path by name. Raises UnreadableFolder when a folder, or
+    what a link leads to, cannot be read; nothing has landed where there is no such folder.
+    """
+    if not os.path.lexists(place):
+        return Listing()
+    return _Walk(place, endings).listing()
+
+
+class _Walk:
+    """First the folders that are really there, then what links lead to, each real folder once: the cost is linear."""
+
+    def __init__(self, place: Path, endings: tuple[str, ...]) -> None:
+        self.place = str(place)
+        self.endings = endings
+        self.root = os.path.realpath(place)
+        self.visited: set[str] = set()
+        # Links to follow, smallest path first, by the names in it.
+        self.links: list[tuple[list[str], str]] = []
+        self.found: dict[str, Found] = {}
+        self.ignored: list[Ignored] = []
+
+    def listing(self) -> Listing:
+        self.folders(self.place, self.root)
+        while self.links:
+            self.follow(heapq.heappop(self.links)[1])
+        return Listing(
+            sorted(self.found.values(), key=lambda found: os.fsencode(found.path)),
+            sorted(self.ignored, key=lambda ignored: os.fsencode(ignored.path)),
+        )
+
+    def folders(self, path: str, real: str) -> None:
+        """Take what lies in a folder and the folders below, without following a link."""
+        waiting = [(path, real)]
+        while waiting:
+            path, real = waiting.pop()
+            if real in self.visited:
+                continue
+            self.visited.add(real)
+            for name, is_link, is_folder in self.entries(path):
+                here, there = os.path.join(path, name), os.path.join(real, name)
+                if is_link:
+                    heapq.heappush(self.links, (here.split("/"), here))
+                elif is_folder:
+                    waiting.append((here, there))
+                else:
+                    self.file(here, there)
+
+    def entries(self, path: str) -> Iterable[tuple[str, bool, bool]]:
+        """Return what has landed in a folder: name, whether it is a link, whether it is a folder."""
+        try:
+            with os.scandir(path) as entries:
+                return [
+                    (entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False))
+                    for entry in entries
+                    if has_landed(entry.name)
+                ]
+        except OSError as error:
+            is_place = path == self.place
+            if error.errno == errno.ENAMETOOLONG and not is_place:
+                self.found[path] = Found(path, path, "it is a folder whose path is too long to be read; move it up")
+                return []
+            if isinstance(error, FileNotFoundError) and not (is_place and os.path.lexists(path)):
+                return []  # it left while it was listed
+            raise _unreadable(path, error) from None
+
+    def follow(self, path: str) -> None:
+        """Take the file, or the folder, that a link leads to."""
+        try:
+            real = os.path.realpath(path, strict=True)
+            mode = os.stat(real).st_mode
+        except OSError as error:
+            if not os.path.lexists(path):
+                return
+            if error.errno not in _NOWHERE:
+                raise _unreadable(path, error) from None
+            if ends_in(path, self.endings):
+                said = "it cannot be read: it is a link that points nowhere"
+                self.found[path] = Found(path, path, f"{said} ({error.strerror})")
+            else:
+                self.ignored.append(Ignored(path, f"it is a link that points nowhere ({error.strerror})"))
+            return
+        if not stat.S_ISDIR(mode):
+            self.file(path, real)
+        elif holds(real, self.root):
+            self.ignored.append(Ignored(path, "it is a link to a folder that it lies in"))
+        else:
+            self.folders(path, real)
+
+    def file(self, path: str, real: str) -> None:
+        if ends_in(path, self.endings):
+            self.found.setdefault(real, Found(path, real))
+        else:
+            said = " nor in ".join(self.endings)
+            self.ignored.append(Ignored(path, f"its name ends neither in {said}"))
+
+
+def holds(folder: str, path: str) -> bool:
+    """Tell whether a real folder is, or lies above, a real path."""
+    return folder == path or path.startswith(folder.rstrip("/") + "/")
+
+
+def leads_on(place: Path, path: str) -> bool:
+    """Tell whether a listing of a folder comes by a path: no link to a folder above is on the way there."""
+    root = os.path.realpath(place)
+    parents = [str(parent) for parent in Path(path).parents if parent.is_relative_to(place) and parent != place]
+    return not any(holds(os.path.realpath(parent), root) for parent in parents)
+
+
+def of_no_source(landing: Path, sources: Iterable[str], taken: Iterable[Path]) -> list[Ignored]:
+    """List what lies in the landing folder and is no source's; `taken` are places that this run takes files from.
+
+    Raises UnreadableFolder when it cannot be read.
+    """
+    try:
+        with os.scandir(landing) as entries:
+            others = [entry for entry in entries if has_landed(entry.name) and entry.name not in sources]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(str(landing), error) from None
+    ignored = []
+    for entry in sorted(others, key=lambda entry: os.fsencode(entry.name)):
+        if any(place.is_relative_to(entry.path) for place in taken):
+            continue
+        reason = "no source has this folder" if os.path.isdir(entry.path) else "it lies in no source's folder"
+        ignored.append(Ignored(entry.path, reason))
+    return ignored
+
+
+def _unreadable(path: str, error: OSError) -> UnreadableFolder:
+    mend = "put a folder there" if error.errno in _NOWHERE else "give this user the right to read it"
+    return UnreadableFolder(f"The folder {places.text(path)} cannot be read ({error.strerror}): {mend}.")
