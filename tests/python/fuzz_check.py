@@ -16,11 +16,12 @@ from conftest import MODIFIED_AT, Lake, Run
 from fuzz_mutations import EARLIEST, File
 from fuzz_reading import Expected
 
-# What no sentence holds (Spark's mark of a sentence of our own aside): traces, names of Java and Scala classes, Python's and Derby's errors.
+# What no sentence holds: traces, names of Java and Scala classes, errors of Python's and Spark's (its mark of a sentence
+# of our own aside).
 TRACE = re.compile(
-    r"Traceback|\bat [\w.$]+\([\w.]+\.(?:java|scala):\d+\)"
-    r"|\b(?:java|scala|org\.apache|io\.delta|com\.fasterxml|py4j)\.[\w.$]+"
-    r"|JVM stacktrace|SQLSTATE|\[(?!USER_RAISED_EXCEPTION)[A-Z_]{6,}(?:\.[A-Z_]+)*\]|UnicodeDecodeError|KeyError|AttributeError|TypeError|Object of type"
+    r"Traceback|\bat [\w.$]+\([\w.]+\.(?:java|scala):\d+\)|JVM stacktrace|SQLSTATE|Object of type"
+    r"|\b(?:java|scala|org\.apache|io\.delta|com\.fasterxml|py4j)\.[\w.$]+|\w+(?:Decode|Key|Attribute|Type|Value)Error"
+    r"|\[(?!USER_RAISED_EXCEPTION)[A-Z_]{6,}(?:\.[A-Z_]+)*\]"
 )
 RULES = {"earliest_valid_date": f"{EARLIEST}"}
 ANY = {**RULES, "max_removed_share": 1, "max_quarantined_share": 1, "allow_empty_snapshot": True}
