@@ -16,10 +16,10 @@ from conftest import MODIFIED_AT, Lake, Run
 from fuzz_mutations import EARLIEST, File
 from fuzz_reading import Expected
 
-# What no sentence holds: traces, names of Java and Scala classes, errors of Python's and Spark's (its mark of a sentence
-# of our own aside).
+# What no sentence holds: traces, names of Java and Scala classes, errors of Python's and Spark's (but its marks of
+# a sentence of our own).
 TRACE = re.compile(
-    r"Traceback|\bat [\w.$]+\([\w.]+\.(?:java|scala):\d+\)|JVM stacktrace|SQLSTATE|Object of type"
+    r"Traceback|\bat [\w.$]+\([\w.]+\.(?:java|scala):\d+\)|JVM stacktrace|SQLSTATE(?!: P0001)|Object of type"
     r"|\b(?:java|scala|org\.apache|io\.delta|com\.fasterxml|py4j)\.[\w.$]+|\w+(?:Decode|Key|Attribute|Type|Value)Error"
     r"|\[(?!USER_RAISED_EXCEPTION)[A-Z_]{6,}(?:\.[A-Z_]+)*\]"
 )

@@ -316,7 +316,7 @@ def landed_others(found: Expected, text: str | None) -> Counter:
     pairs: Counter = Counter()
     for name, value in json.loads(text or "{}").items():
         base = re.sub(r" \([0-9]+\)\Z", "", name)
-        is_copy = base != name and (found.header.count(base) > 1 or name not in found.header)
+        is_copy = base != name and name not in found.header
         if value is not None:
             pairs[base if is_copy else name, value] += 1
     return pairs
