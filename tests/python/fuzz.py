@@ -138,7 +138,7 @@ def build_and_check(
     before = fuzz_check.versions(lake)
     if not fuzz_check.check_run(built(lake), checked):
         gone = {found.path for found in tables.refused}
-        fuzz_check.changed(lake, before, fuzz_check.versions(lake), checked, gone, tables.has_history)
+        fuzz_check.changed(lake, before, fuzz_check.versions(lake), checked, gone, tables.has_history, tables.is_short)
     return checked.findings, []
 
 

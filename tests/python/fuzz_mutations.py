@@ -197,7 +197,8 @@ def _(chance: random.Random, draft: Draft) -> None:
     order = list(range(len(draft.header)))
     chance.shuffle(order)
     draft.header = [draft.header[n] for n in order]
-    draft.rows = [[row[n] for n in order] for row in draft.rows]
+    # A row that has too few or too many fields already is left as it is.
+    draft.rows = [[row[n] for n in order] if len(row) == len(order) else row for row in draft.rows]
 
 
 def add_column(chance: random.Random, draft: Draft, name: str, values: Iterable[str]) -> None:
@@ -229,7 +230,7 @@ def _(chance: random.Random, draft: Draft) -> None:
     at = chance.randrange(len(draft.header))
     del draft.header[at]
     for row in draft.rows:
-        del row[at]
+        del row[at : at + 1]
 
 
 @mutation("columns.renamed", "table", *CSV)

@@ -116,11 +116,11 @@ def expected(file: File) -> Expected:
     if any(part.startswith((".", "_")) or part.lower().endswith(".tmp") for part in file.name.split("/")):
         found.state = "not_listed"
         return found
-    if not is_utf8(file.path):
-        found.refusal = ("UTF-8",)
-        return found
     if not base.lower().endswith(ENDINGS[file.source]):
         found.state = "ignored"
+        return found
+    if not is_utf8(file.path):
+        found.refusal = ("UTF-8",)
         return found
     content, rest = file.content, ""
     if base.lower().endswith(".gz"):
@@ -136,7 +136,7 @@ def expected(file: File) -> Expected:
     try:
         text = content.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError:
-        found.refusal = ("UTF-8", "UTF-16")
+        found.refusal = ("UTF-8", "UTF-16", *(["gzip"] if rest else []))
         return found
     if file.source == "fleet_sensors":
         read_lines(found, text)
@@ -144,6 +144,8 @@ def expected(file: File) -> Expected:
         read_table(found, text)
     if file.source != "events" and found.landed_on is None:
         found.refusal = ("day",)
+    if rest and found.refusal:
+        found.refusal = (*found.refusal, "gzip")
     if content[:16].count(0) * 4 >= len(content[:16]) > 0:
         # Without a mark, UTF-16 of Latin letters is UTF-8 with many NULs: it may be refused as what it is.
         found.may_be_refused = True
