@@ -4,7 +4,7 @@ BIN := .venv/bin
 SET_UP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sample build test unit lint bench docs lock clean
+.PHONY: help setup sample build test unit lint bench fuzz docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -46,6 +46,9 @@ lint: setup ## Check SQL, Python, YAML and white space, as the pre-commit hooks 
 
 bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
 	@$(BIN)/strata bench $(BENCH)
+
+fuzz: setup ## Land mutated files and look for what breaks (FUZZ='--seconds 3600 --seed 7 --files 300')
+	@$(BIN)/python tests/python/fuzz.py $(FUZZ)
 
 docs: setup ## Build dbt's documentation and serve it
 	@$(BIN)/dbt docs generate && $(BIN)/dbt docs serve

@@ -34,7 +34,7 @@ def _date(text: str) -> date | None:
         return None
 
 
-def values(row: Row, landed_on: date) -> tuple[int, int, date] | None:
+def values(row: Row, landed_on: date, earliest: date = EARLIEST) -> tuple[int, int, date] | None:
     """Return product, user and date of a valid row, None for one that is not valid."""
     key, product, user, day = row
     bought = _date(day)
@@ -44,29 +44,31 @@ def values(row: Row, landed_on: date) -> tuple[int, int, date] | None:
         and int(product) >= 1
         and re.fullmatch(r"[0-9]{7}", user)
         and bought is not None
-        and EARLIEST <= bought <= landed_on
+        and earliest <= bought <= landed_on
     ):
         return int(product), int(user), bought
     return None
 
 
-def day_of(rows: list[Row], landed_on: date) -> tuple[dict[int, tuple[int, int, date]], set[int], list[Row]]:
+def day_of(
+    rows: list[Row], landed_on: date, earliest: date = EARLIEST
+) -> tuple[dict[int, tuple[int, int, date]], set[int], list[Row]]:
     """Return a day's valid purchases, its quarantined ones, and its quarantined rows."""
     found: dict[int, set] = defaultdict(set)
     for row in rows:
         if re.fullmatch(r"[0-9]{10}", row[0]):
-            found[int(row[0])].add(values(row, landed_on))
+            found[int(row[0])].add(values(row, landed_on, earliest))
     quarantined = {key for key, seen in found.items() if None in seen or len(seen) > 1}
     valid = {key: next(iter(seen)) for key, seen in found.items() if key not in quarantined}
     bad = [row for row in rows if not re.fullmatch(r"[0-9]{10}", row[0]) or int(row[0]) in quarantined]
     return valid, quarantined, bad
 
 
-def history(days: Days) -> list[Version]:
+def history(days: Days, earliest: date = EARLIEST) -> list[Version]:
     """Return every version, by purchase and number."""
     versions: dict[int, list[Version]] = defaultdict(list)
     for landed_on in sorted(days):
-        valid, quarantined, _ = day_of(days[landed_on], landed_on)
+        valid, quarantined, _ = day_of(days[landed_on], landed_on, earliest)
         for key, value in valid.items():
             before = versions[key][-1] if versions[key] else None
             product, user, bought = value
@@ -87,12 +89,12 @@ def history(days: Days) -> list[Version]:
     return [version for key in sorted(versions) for version in versions[key]]
 
 
-def changes(days: Days) -> list[tuple]:
+def changes(days: Days, earliest: date = EARLIEST) -> list[tuple]:
     """Return rows of mart.purchase_changes: landed day; new, modified, removed, returned, unchanged, quarantined."""
     rows, before = [], {}
     seen: set[int] = set()
     for landed_on in sorted(days):
-        valid, quarantined, _ = day_of(days[landed_on], landed_on)
+        valid, quarantined, _ = day_of(days[landed_on], landed_on, earliest)
         new = sum(key not in seen for key in valid)
         returned = sum(key in seen and key not in before for key in valid)
         modified = sum(key in before and before[key] != value for key, value in valid.items())
