@@ -41,8 +41,8 @@ def purchases(*numbers: int, product: int = 1) -> str:
 
 
 def files(lake: Lake, table: str = "event_files") -> dict[str, tuple]:
-    sql = f"select path, status, rows_landed, rows_valid, rows_quarantined, reason from ops.{table} where status <> 'gone'"
-    return {row[0]: row[1:] for row in lake.rows(sql)}
+    sql = f"select path, status, rows_landed, rows_valid, rows_quarantined, reason from ops.{table}"
+    return {row[0]: row[1:] for row in lake.rows(f"{sql} where status <> 'gone'")}
 
 
 # --- texts that mean something to a statement -------------------------------------------------------------------------
@@ -120,7 +120,9 @@ def test_a_spark_that_substitutes_variables_is_refused_before_anything_is_writte
         own.rows("set spark.sql.variable.substitute=false")
     assert not run.success
     assert run.sentence("set spark.sql.variable.substitute to false there")
-    assert own.rows("show tables in substitutes_raw") == own.rows("show tables in substitutes_ops") == []
+    for layer in ("raw", "ops"):
+        # What is listed as of no schema is a view of the session.
+        assert [row for row in own.rows(f"show tables in substitutes_{layer}") if row[0]] == []
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -218,7 +220,8 @@ def test_one_file_that_spark_cannot_read_stops_no_other(lake: Lake) -> None:
     assert files(own, "sensor_files")["fleet_sensors/2026/01/05/fine.jsonl"][:3] == ("loaded", 1, 1)
     if not run.success:
         for sentence in run.said:
-            assert "java" not in sentence and "Exception" not in sentence
+            assert "java" not in sentence
+            assert "Exception" not in sentence
     # The day of purchases is refused with the name of the file, until it is mended.
     if run.nodes["purchases"] == "error":
         assert run.sentence("2023/07/21/padded.csv.gz")
@@ -427,7 +430,8 @@ def test_a_replay_that_was_killed_is_ended_before_later_days_are_taken(lake: Lak
     # As a kill leaves it: set back to the first day, with the way back noted.
     version = own.rows("describe history stage.purchases limit 1")[0][0]
     own.rows(
-        f"alter table stage.purchases set tblproperties ('strata.replay' = '{version}', 'strata.through' = '2023-07-21')"
+        "alter table stage.purchases set tblproperties"
+        f" ('strata.replay' = '{version}', 'strata.through' = '2023-07-21')"
     )
     # A later day that is refused does not take back what the replay gave.
     own.land("2023/07/24/a.csv", PURCHASES, source="purchases")
@@ -455,8 +459,8 @@ def test_what_is_known_of_a_file_that_has_left_outlives_the_intake(lake: Lake) -
 
 INTERNAL = [
     "kind", "step", "taken_on", "current_number", "last_number", "last_valid_to", "changed_from", "closed_purchase_id",
-    "version", "valid_from", "landed_on", "is_valid", "reasons", "purchase_id", "row_count", "is_quarantined", "file_id",
-    "other_columns", "malformed_line", "path", "loaded_at", "year", "c0", "other_value", "_kind", "history", "dated",
+    "version", "valid_from", "landed_on", "is_valid", "reasons", "purchase_id", "row_count", "is_quarantined",
+    "file_id", "other_columns", "malformed_line", "path", "loaded_at", "year", "c0", "other_value", "_kind", "history", "dated",
 ]  # fmt: skip
 
 
@@ -469,14 +473,18 @@ def test_a_column_may_have_any_name(lake: Lake) -> None:
     own.land("2023/07/22/a.csv", header + purchase(1, 2, *values), source="purchases")
     run = own.build()
     assert run.success, run.said
-    landed = {row[2][10:]: row[0] for row in own.rows("describe table stage.purchases") if (row[2] or "").startswith("landed")}
+    landed = {
+        row[2][10:]: row[0] for row in own.rows("describe table stage.purchases") if (row[2] or "").startswith("landed")
+    }
     assert set(landed) == set(INTERNAL)
     columns = ", ".join(f"`{landed[name]}`" for name in INTERNAL)
     assert own.rows(f"select {columns} from stage.purchases where version = 2") == [tuple(values)]
     assert own.strata(history.rebuild).success
     assert own.rows(f"select {columns} from stage.purchases where version = 2") == [tuple(values)]
     # Rebuilt, each column still tells its name.
-    again = {row[2][10:]: row[0] for row in own.rows("describe table stage.purchases") if (row[2] or "").startswith("landed")}
+    again = {
+        row[2][10:]: row[0] for row in own.rows("describe table stage.purchases") if (row[2] or "").startswith("landed")
+    }
     assert again == landed
 
 
@@ -510,7 +518,10 @@ def test_a_column_keeps_its_name_when_declarations_change(lake: Lake, project: P
     own.land("2023/07/22/a.csv", header + purchase(1, 2, "shop", "north"), source="purchases")
     run = own.dbt("snapshot", "--project-dir", str(project))
     assert run.success, run.said
-    assert own.rows("select channel, region from stage.purchases order by version") == [("web", None), ("shop", "north")]
+    assert own.rows("select channel, region from stage.purchases order by version") == [
+        ("web", None),
+        ("shop", "north"),
+    ]
     assert own.rows("select channel, region from raw.purchases order by day") == [("web", None), ("shop", "north")]
 
 

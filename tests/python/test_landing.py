@@ -91,7 +91,11 @@ def test_rows_are_counted_alike_wherever_a_chunk_ends(lines: list[bytes], ending
         (gzip.compress(HEADER + ROW * 5000)[:-20], "a.csv.gz", "it is no whole gzip file"),
         (HEADER, "a.csv.gz", "it is no whole gzip file"),
         (HEADER + b"2026-01-01T00:00:00Z,Op\0en\n", "a.csv", "it has a line with a NUL character"),
-        (b'time,action,"no\nte"\n' + b"2026-01-01T00:00:00Z,Open,x\n", "a.csv", "its header has a line break in quotes"),
+        (
+            b'time,action,"no\nte"\n' + b"2026-01-01T00:00:00Z,Open,x\n",
+            "a.csv",
+            "its header has a line break in quotes",
+        ),
         (HEADER + b'2026-01-01T00:00:00Z,"Open\x01\n', "a.csv", "it has a quote that is not closed, and a control"),
         (b"time,action," + b"x" * 50_001 + b"\n", "a.csv", "its header has a name of more than 50000 characters"),
         (gzip.compress(HEADER) + b"rubbish", "a.csv.gz", "it is no whole gzip file"),
