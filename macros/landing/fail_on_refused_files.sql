@@ -19,8 +19,9 @@
                 order by path
             {%- endset -%}
             {%- for row in run_query(sql) -%}
+                {#- A line for each, whatever the name holds. -#}
                 {% do sentences.append(
-                    'The file ' ~ row[0] ~ ' was refused: ' ~ row[1]
+                    'The file ' ~ row[0] | replace('\n', '\\n') | replace('\r', '\\r') ~ ' was refused: ' ~ row[1]
                     ~ '; mend it or take it away, and everything else is built.'
                 ) %}
             {%- endfor -%}

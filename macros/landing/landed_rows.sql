@@ -22,12 +22,13 @@
     {%- set others_of_tables = others | map(attribute='column_name') | list -%}
     {%- set groups = {} -%}
     {%- for file in to_load -%}
-        {% do groups.setdefault(tojson([file.columns, file.reading]), []).append('file_id=' ~ file.file_id) %}
+        {% do groups.setdefault(tojson([file.columns, file.reading]), []).append('file_id=' ~ file.file_id ~ '/') %}
     {%- endfor -%}
     {%- set parts = [] -%}
     {%- for key, ids in groups.items() -%}
         {%- set header, reading = fromjson(key) -%}
         {%- set view = landed_rows(relation) ~ '__' ~ loop.index -%}
+        {#- With a slash in it Hadoop takes each of a thousand names for a path; else it matches each folder with all names. -#}
         {%- set place -%}
             path {{ text_literal(literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
             basePath {{ text_literal(folder) }}

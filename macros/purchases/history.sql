@@ -72,10 +72,14 @@
 {% endmacro %}
 
 
-{#- The rows of a history's record. -#}
+{#- The rows of a history's record; none before it has one. -#}
 {% macro known_days(state) -%}
+    {%- if state.generation == '0' -%}
+    {{ no_history_days() }}
+    {%- else -%}
     select * from {{ state.days }}
     where history = {{ text_literal(state.name) }} and generation = {{ state.generation }}
+    {%- endif -%}
 {%- endmacro %}
 
 
@@ -142,12 +146,11 @@
   A query for the landed days that the history holds, `landed_on`; while it is rebuilt, those that it will hold.
 -#}
 {% macro history_days() -%}
-    {%- set relation = built_relation('purchases') if execute else none -%}
-    {%- if relation is none -%}
+    {%- if not execute -%}
     select cast(null as date) as landed_on where false
     {%- else -%}
         {%- set meta = built_node('purchases').config.meta -%}
-        {%- set state = history_state(relation, meta) -%}
+        {%- set state = history_state(built_relation('purchases'), meta) -%}
         {%- if env_var('STRATA_HISTORY', '') == 'rebuild' -%}
     select deliveries.landed_on from {{ built_relation(meta.deliveries) }} as deliveries
     left join (

@@ -78,7 +78,7 @@
         {% do days.append({
             'day': row[0], 'content': row[1], 'row_count': row[2] | int, 'other_columns': fromjson(row[3] or '[]'),
             'fault': short_files(meta, row[0]) if row[10] else row[4], 'is_listed': row[5],
-            'known': [row[7], row[8], row[9]] if row[6] else none,
+            'known': [row[7], row[8] | float, row[9] | float] if row[6] else none,
         }) %}
     {%- endfor -%}
     {{ return(days) }}

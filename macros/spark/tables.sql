@@ -131,12 +131,11 @@
 
 
 {#-
-  A text as a Spark literal: Spark reads backslashes in literals as escapes. A dollar and the end of a comment are written
-  as escapes, for Spark puts variables in the place of `${name}` in any statement (spark.sql.variable.substitute), and
+  A text as a Spark literal: Spark reads backslashes in literals as escapes. The end of a comment is written as one, for
   in_scope looks for a comment.
 -#}
 {% macro text_literal(value) -%}
-    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") | replace("$", "\\u0024") | replace("*/", "*\\u002f") }}'
+    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") | replace("*/", "*\\u002f") }}'
 {%- endmacro %}
 
 

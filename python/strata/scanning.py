@@ -32,9 +32,13 @@ LONGEST_LINE = 512 * 1024
 # A line of JSON names each of its values, and meets no such parser.
 LONGEST_JSON_LINE = 16 * 1024 * 1024
 WIDEST_HEADER = 2000
+# Of a longer name Spark's parser of JSON would make nothing, and of the file's other columns neither.
+LONGEST_NAME = 50_000
 # A file with a quoted line break is read by one task, and a scan that looks for them keeps its rows in memory no longer
 # than a record: a stray quote must not swallow the rest of a large file.
 LONGEST_RECORD = 1024 * 1024
+# What ends a line where Spark reads whole lines of a CSV file (the reading `lines`).
+LINE_MARK = b"\x01"
 csv.field_size_limit(LONGEST_RECORD)
 
 
@@ -69,17 +73,25 @@ def _with_line_feeds(block: bytes) -> bytes:
     return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
 
 
+# A blank line is what Java's trim leaves empty; of JSON, byte order marks are no part of a line.
 _BLANK = re.compile(rb"^[\x00-\x09\x0b-\x20]*$", re.MULTILINE)
-_MAYBE_BLANK = (b"\n\n", b" \n", b"\t\n", b"\x00\n")
+_BLANK_JSON = re.compile(rb"^(?:[\x00-\x09\x0b-\x20]|\xef\xbb\xbf)*$", re.MULTILINE)
+# Searched for one by one, for the pattern is slow and few files have such lines.
+_MAYBE_BLANK = (*(bytes([sign]) + b"\n" for sign in range(33)), b"\xef\xbb\xbf\n")
 
 
-def _count_rows(block: bytes) -> int:
-    """Count the lines of a block that are not blank; blank is what Java's trim leaves empty."""
+def _count_rows(block: bytes, blank: re.Pattern[bytes] = _BLANK) -> int:
+    """Count the lines of a block that are not blank."""
     lines = block.count(b"\n")
     if block[:1] <= b" " or any(mark in block for mark in _MAYBE_BLANK):
         # The pattern also matches behind the last line feed.
-        lines -= sum(1 for _ in _BLANK.finditer(block)) - 1
+        lines -= sum(1 for _ in blank.finditer(block)) - 1
     return lines
+
+
+def _has_nul(block: bytes) -> bool:
+    """Tell whether a line of a block has a NUL among other characters; Spark's reader doubles it, or ends there."""
+    return b"\0" in block and any(b"\0" in line and not _BLANK.match(line) for line in block.split(b"\n"))
 
 
 def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
@@ -254,21 +266,28 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
     longest = LONGEST_JSON_LINE if source.is_json else LONGEST_LINE
     header: bytes | None = None
     rows = 0
-    stray = False
+    stray = has_mark = False
     try:
         for block in _lines(_chunks(path, digest), longest):
             if _has_long_line(block, longest):
                 raise _long_line(longest)
             if header is None and not source.is_json:
                 header, block = _first_line(block)
-            rows += _count_rows(block)
+            rows += _count_rows(block, _BLANK_JSON if source.is_json else _BLANK)
+            if not source.is_json and _has_nul(block):
+                raise _Fault("it has a line with a NUL character")
+            has_mark = has_mark or LINE_MARK in block
             stray = stray or (not source.is_json and _stray_quotes(block))
         if source.is_json:
             landed.columns, landed.reading = ["line"], "text"
         elif header is not None:
+            if header.count(b'"') % 2:
+                raise _Fault("its header has a line break in quotes, or a quote that is not closed")
             columns = next(csv.reader([header.decode()], strict=False))
             if len(columns) > WIDEST_HEADER:
                 raise _Fault(f"its header has {len(columns)} columns")
+            if max(map(len, columns)) > LONGEST_NAME:
+                raise _Fault(f"its header has a name of more than {LONGEST_NAME} characters")
             landed.columns = columns
             landed.fault = _column_fault(source, columns)
         landed.rows_landed = rows
@@ -276,6 +295,8 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
             records = _count_records(path, len(landed.columns))
             landed.reading = "lines" if records is None else "multiline"
             landed.rows_landed = rows if records is None else records
+            if records is None and has_mark:
+                raise _Fault("it has a quote that is not closed, and a control character (U+0001)")
         if source.is_daily and landed.landed_on is None:
             raise _Fault("it lies in no folder of a day (YYYY/MM/DD)")
     except (_Fault, csv.Error) as error:

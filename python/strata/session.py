@@ -74,6 +74,9 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.files.maxPartitionBytes": "32m",
+        # Thousands of small files are read by few tasks, and listed by few: a task each costs more than its file.
+        "spark.sql.files.openCostInBytes": "256k",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(2 * (os.cpu_count() or 2)),
         # A MERGE alone generates some hundred classes: with the default of 100 each statement drops those of the last.
         "spark.sql.codegen.cache.maxEntries": "2000",
     }

@@ -589,7 +589,7 @@ def changed(
     for table in sorted(after):
         if after[table] == before.get(table) or (table in of_history and not has_history):
             continue
-        # A seed is written in each build, with the same rows; and docs/events.md: a file that was read short is read again.
+        # A seed is written in each build, with the same rows; a file that was read short is read again (docs/events.md).
         if table.startswith(("raw.", "stage.")) and table != "stage.accepted_actions" and not is_short:
             checked.add(f"a second build writes {table}", None, before.get(table), after[table])
         if table not in before:

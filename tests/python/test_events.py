@@ -545,6 +545,8 @@ SABOTAGE = [
     "insert into ops.event_files select * from ops.event_files limit 1",
     "update ops.landed_files set rows_landed = 0",
     "insert into ops.landed_files select * from ops.landed_files",
+    "insert into ops.landed_files (source, path, status) values ('x', null, 'odd')",
+    "insert into ops.history_days values (null, 1, date'2023-07-21', 'x', 0, 0), (null, 1, date'2023-07-21', 'x', 0, 0)",
     "insert into ops.event_files select null, size, modified_at, loaded_at, content_hash, rows_landed, rows_valid,"
     " rows_quarantined, rows_refused, fault, 'odd', reason, touched_days, changed_at from ops.event_files limit 1",
     "insert into stage.events values (timestamp'2026-01-01 10:00:00', null, 2026, 1, 2, 'x')",

@@ -55,6 +55,7 @@ def scanned(place: Path, content: bytes, name: str = "a.csv") -> dict:
         ((HEADER + ROW * 3).replace(b"\n", b"\r"), 3),
         (b"\n  \n" + HEADER + b"\n" + ROW + b" \t\n\n" + ROW, 2),
         (HEADER + b"x\n" + b"a,b,c\n" + HEADER, 3),
+        (HEADER + b"\x1f\n" + ROW + b"\0\n\x0b\r\n" + ROW + b"\x7f\n\xef\xbb\xbf\n", 4),
         (HEADER + b'"2026-01-01T00:00:00Z","Open"\n', 1),
         (b"time,action,note\n" + b'2026-01-01T00:00:00Z,Open,"two\nlines"\n' * 2, 2),
         (HEADER + b'2026-01-01T00:00:00Z,"Open\n' + ROW, 2),
@@ -89,6 +90,10 @@ def test_rows_are_counted_alike_wherever_a_chunk_ends(lines: list[bytes], ending
         (HEADER + ROW + "é".encode()[:1], "a.csv", "it holds bytes that are no UTF-8"),
         (gzip.compress(HEADER + ROW * 5000)[:-20], "a.csv.gz", "it is no whole gzip file"),
         (HEADER, "a.csv.gz", "it is no whole gzip file"),
+        (HEADER + b"2026-01-01T00:00:00Z,Op\0en\n", "a.csv", "it has a line with a NUL character"),
+        (b'time,action,"no\nte"\n' + b"2026-01-01T00:00:00Z,Open,x\n", "a.csv", "its header has a line break in quotes"),
+        (HEADER + b'2026-01-01T00:00:00Z,"Open\x01\n', "a.csv", "it has a quote that is not closed, and a control"),
+        (b"time,action," + b"x" * 50_001 + b"\n", "a.csv", "its header has a name of more than 50000 characters"),
         (gzip.compress(HEADER) + b"rubbish", "a.csv.gz", "it is no whole gzip file"),
         (gzip.compress(HEADER), "a.csv", "it holds bytes that are no UTF-8"),
     ],
@@ -246,6 +251,7 @@ def test_a_path_that_is_not_there_is_refused(place: Path, tmp_path: Path) -> Non
         (b"{}\n\n[]\r\nx", 3),
         (b'{"a": "\xc3\xa9"}', 1),
         (b'"\n{}\n', 2),
+        (b"{}\n\xef\xbb\xbf\n\x1f\n{}\n", 2),
     ],
 )
 def test_rows_of_json_lines_are_the_lines_that_are_not_blank(place: Path, content: bytes, rows: int) -> None:
