@@ -1,5 +1,5 @@
 {#- Set the history back to before a day; the rows follow when the first day is taken. -#}
-{% macro start_replay(relation, state, days, replay_from) %}
+{% macro start_replay(relation, state, replay_from) %}
     {%- if not state.replay -%}
         {% do state.update({'replay': run_query('describe history ' ~ relation ~ ' limit 1')[0][0] | string}) %}
     {%- endif -%}

@@ -50,8 +50,13 @@ taken_files as (
         rows_valid,
         rows_quarantined,
         0 as rows_refused,
-        'loaded' as status,
-        null as reason
+        -- Of such a file the day is kept out of the history.
+        if(rows_landed <> rows_valid + rows_quarantined, 'refused', 'loaded') as status,
+        if(
+            rows_landed <> rows_valid + rows_quarantined,
+            format_string('%d rows were counted in it and %d were read', rows_landed, rows_valid + rows_quarantined),
+            null
+        ) as reason
     from purchase_files
     union all
     select
