@@ -40,8 +40,6 @@ MOST_BUILDS = 30
 MOST_SHRUNK = 12
 # The files that stop a build for all are looked for, one after the other, so often.
 MOST_CULPRITS = 8
-# Days of purchases that a round takes one by one.
-DAYS_ALONE = 2
 ROUNDS_PER_LAKE = 12
 # dbt prints nothing; what it says is in its result, and in its log file.
 SILENT = ("--log-level", "none", "--log-level-file", "debug")
@@ -50,8 +48,10 @@ SILENT = ("--log-level", "none", "--log-level-file", "debug")
 class Session:
     """The lakes of a run of the fuzzer: one Spark, and schemas of its own for each build."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, days_alone: int = 2) -> None:
         self.folder = folder
+        # Days of purchases that a round takes one by one, before the rebuild takes all.
+        self.days_alone = days_alone
         self.builds = 0
         self.used = 0
         self.lake = Lake(folder / "0")
@@ -131,7 +131,7 @@ def build_and_check(
     for found in tables.refused:
         if found.state == "taken":
             remove(lake, found.file)
-    for _ in range(DAYS_ALONE):
+    for _ in range(own.days_alone):
         fuzz_check.check_run(lake.dbt("snapshot", *SILENT, **ANY), checked)
     tables.history(lake.strata(history.rebuild, **ANY))
     note("builds again")

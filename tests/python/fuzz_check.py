@@ -427,18 +427,16 @@ class Tables:
     def is_archived(self, found: Expected, texts: list[str | None], state: State) -> bool:
         """Check that the archive holds each line once."""
         wanted = Counter(line.text for line in found.lines)
-        blank = Counter(line.text for line in found.lines if line.may_be_blank)
         kept = Counter(text for text in texts if text is not None)
         without_marks = Counter()
         for text, count in wanted.items():
             without_marks[text if kept[text] else text.lstrip("\ufeff")] += count
-        low, high = wanted.total() - blank.total(), wanted.total()
-        is_counted = low <= len(texts) <= high and (state.status == "refused" or state.rows_landed == len(texts))
+        is_counted = len(texts) == wanted.total() and (state.status == "refused" or state.rows_landed == len(texts))
         if not is_counted or kept - without_marks - wanted:
             self.checked.add(
                 "fleet_sensors: lines are not as they landed",
                 found.path,
-                f"{high} lines, missing {list((wanted - kept).items())[:3] if kept else ''}",
+                f"{wanted.total()} lines, missing {list((wanted - kept).items())[:3] if kept else ''}",
                 f"{state}; {len(texts)} lines, of no landed one {list((kept - without_marks - wanted).items())[:3]}",
             )
             return False
@@ -469,7 +467,6 @@ class Tables:
                 return None
             left.remove(match)
             valid.append((row, match))
-        left = [line for line in left if not line.may_be_blank]
         if left:
             self.checked.add(
                 "fleet_sensors: a line is nowhere", found.path, [line.text for line in left[:3]], "no row of it"
@@ -589,7 +586,7 @@ def changed(
     for table in sorted(after):
         if after[table] == before.get(table) or (table in of_history and not has_history):
             continue
-        # A seed is written in each build, with the same rows; a file that was read short is read again.
+        # A seed is written in each build, with the same rows; a file read short is read again (docs/events.md).
         if table.startswith(("raw.", "stage.")) and table != "stage.accepted_actions" and not is_short:
             checked.add(f"a second build writes {table}", None, before.get(table), after[table])
         if table not in before:

@@ -460,7 +460,7 @@ def test_what_is_known_of_a_file_that_has_left_outlives_the_intake(lake: Lake) -
 INTERNAL = [
     "kind", "step", "taken_on", "current_number", "last_number", "last_valid_to", "changed_from", "closed_purchase_id",
     "version", "valid_from", "landed_on", "is_valid", "reasons", "purchase_id", "row_count", "is_quarantined",
-    "file_id", "other_columns", "malformed_line", "path", "loaded_at", "year", "c0", "other_value", "_kind", "history", "dated",
+    "file_id", "other_columns", "malformed_line", "path", "loaded_at", "year", "c0", "other_value", "_kind", "history",
 ]  # fmt: skip
 
 

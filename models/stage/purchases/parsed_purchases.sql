@@ -1,8 +1,16 @@
 {{ config(materialized='ephemeral') }}
 
+-- By name: a landed column may have any other.
 with landed as (
     select
-        *,
+        PurchaseID,
+        product,
+        `user`,
+        date,
+        other_columns,
+        malformed_line,
+        path,
+        loaded_at,
         make_date(year, month, day) as landed_on
     from {{ ref('raw_purchases') }}
 ),
