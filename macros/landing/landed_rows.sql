@@ -79,7 +79,7 @@
         from (
             {{ parts | join(' union all ') }}
         ) as rows
-        inner join {{ built_relation(meta.intake) }} as files on rows.file_id = files.file_id
+        inner join {{ built_relation(meta.intake) }} as files on rows._file_id = files.file_id
         {%- else -%}
         select
             {%- for column in columns + others_of_tables %}
@@ -102,7 +102,7 @@
         trim(leading '\ufeff' from c0) as line,
         cast(null as string) as other_columns,
         cast(null as string) as malformed_line,
-        file_id
+        file_id as _file_id
     from {{ view }}
     where c0 rlike r'[^\x00-\x20\x{FEFF}]'
 {%- endmacro %}
@@ -146,7 +146,7 @@
         cast(null as string) as other_columns,
         {%- endif %}
         malformed_line,
-        file_id
+        file_id as _file_id
     from
     {%- if reading == 'lines' %} (
         select
