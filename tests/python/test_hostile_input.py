@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -493,12 +494,10 @@ def test_a_column_may_have_any_name(lake: Lake) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project, by links, whose models, snapshots and packages a test may add to."""
+    """A copy of the project, whose models, snapshots and packages a test may add to."""
     folder = tmp_path / "project"
     for name in ("models", "snapshots", "dbt_packages"):
-        (folder / name).mkdir(parents=True)
-        for path in (places.ROOT / name).iterdir():
-            (folder / name / path.name).symlink_to(path)
+        shutil.copytree(places.ROOT / name, folder / name)
     for name in ("dbt_project.yml", "profiles.yml", "packages.yml", "macros", "seeds", "tests"):
         (folder / name).symlink_to(places.ROOT / name)
     return folder
@@ -536,7 +535,7 @@ def test_two_snapshots_of_one_schema_keep_their_rows_apart_under_threads(lake: L
         own.land(f"2023/07/{day}/a.csv", PURCHASES + rows, source="purchases")
         run = own.dbt("snapshot", "--threads", "4", "--project-dir", str(project))
         assert run.success, run.said
-        assert set(run.nodes) == {"purchases", "purchases_by_product"}
+        assert {"purchases", "purchases_by_product"} <= set(run.nodes)
     counts = "select count(*), count(distinct purchase_id), max(version) from stage."
     assert own.rows(counts + "purchases") == own.rows(counts + "purchases_by_product") == [(150, 50, 3)]
 
@@ -562,7 +561,7 @@ def test_what_is_not_of_this_project_is_dbt_sparks_own(lake: Lake, project: Path
     for _ in range(2):
         run: Run = own.dbt("build", "--select", "package:guest", "--project-dir", str(project))
         assert run.success, run.said
-    assert len(run.nodes) == 4
+    assert {"guest_append", "guest_merge", "guest_insert_overwrite", "guest_snapshot"} <= set(run.nodes)
     assert own.rows("select count(*) from mart.guest_append") == [(2,)]
     assert own.rows("select count(*) from mart.guest_merge") == [(1,)]
     assert own.rows("select count(*), count(dbt_valid_to) from mart.guest_snapshot") == [(2, 1)]
