@@ -533,6 +533,9 @@ def test_two_snapshots_of_one_schema_keep_their_rows_apart_under_threads(lake: L
     for day, product in ((21, 1), (22, 2), (23, 3)):
         rows = "".join(f"{1_000_000_000 + n},{product},{1_000_000 + day},2023-01-01\n" for n in range(50))
         own.land(f"2023/07/{day}/a.csv", PURCHASES + rows, source="purchases")
+        # Loaded once, by the models: two snapshots of one source would both load it.
+        loaded = ("purchase_intake", "raw_purchases", "purchase_deliveries", "history_days")
+        assert own.dbt("run", "--select", *loaded, "--project-dir", str(project)).success
         run = own.dbt("snapshot", "--threads", "4", "--project-dir", str(project))
         assert run.success, run.said
         assert {"purchases", "purchases_by_product"} <= set(run.nodes)
