@@ -19,8 +19,9 @@
 
 {#-
   Load what is new into the raw table of a node: `sql` selects from the view landed_rows(relation). Returns what the
-  macro named by `meta.changes` returned. That macro gets the node and returns `to_load`, a list of objects with `file_id`,
-  `columns` and `reading`, and `scope` (see scope_predicate), which rows they replace; none where there is nothing to do.
+  macro named by `meta.changes` returned. That macro gets the node, and whether all that raw holds is judged, and returns
+  `to_load`, a list of objects with `file_id`, `columns` and `reading`, and `scope` (see scope_predicate), which rows they
+  replace; none where there is nothing to do.
   It finds what an earlier run loaded and no run judged (see is_raw_judged), which is loaded again; `is_judged`, which is
   added to its answer, says whether there was none.
 
@@ -36,12 +37,13 @@
     {%- endif -%}
     {%- set existing = load_relation(relation) -%}
     {%- set files = built_relation(meta.files) -%}
-    {%- set is_judged = is_raw_judged(existing, files) and not has_older_reader(node, existing) -%}
+    {%- set is_raw_known = is_raw_judged(existing, files) -%}
+    {%- set is_judged = is_raw_known and not has_older_reader(node, existing) -%}
     {%- set note = {
         'strata.stock': landed_stock(meta.source),
         'strata.loaded_after': judged_through(files) if is_judged else '',
     } -%}
-    {%- set changes = context[meta.changes](node) -%}
+    {%- set changes = context[meta.changes](node, is_raw_known) -%}
     {%- if existing is none or changes.scope is not none -%}
         {%- set to_load = changes.to_load | selectattr('columns') | list -%}
         {%- set others = other_columns_of(to_load, meta.columns, existing, own_columns(node.name)) if meta.get('evolves') else [] -%}
@@ -76,10 +78,8 @@
 
 
 {#- For files that stand for themselves: each new or changed one, and those to be forgotten (see file_changes). -#}
-{% macro changed_landed_files(node) %}
-    {%- set changes = file_changes(node, built_relation(node.config.meta.files), is_raw_judged(
-        built_relation(node.name), built_relation(node.config.meta.files)
-    )) -%}
+{% macro changed_landed_files(node, is_judged) %}
+    {%- set changes = file_changes(node, built_relation(node.config.meta.files), is_judged) -%}
     {%- set to_load = changes | selectattr('change', 'equalto', 'load') | list -%}
     {%- set paths = (to_load + changes | selectattr('change', 'equalto', 'forget') | list) | map(attribute='path') | list -%}
     {{ return({'to_load': to_load, 'scope': {'values': paths} if paths else none}) }}

@@ -23,9 +23,8 @@
 
 
 {#- For daily deliveries: what of them is to be loaded (see load_landed and delivery_changes). -#}
-{% macro changed_deliveries(node) %}
-    {%- set known = built_relation(node.config.meta.files) -%}
-    {{ return(delivery_changes(node, known, is_raw_judged(built_relation(node.name), known))) }}
+{% macro changed_deliveries(node, is_judged) %}
+    {{ return(delivery_changes(node, built_relation(node.config.meta.files), is_judged)) }}
 {% endmacro %}
 
 
