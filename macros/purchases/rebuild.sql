@@ -34,18 +34,26 @@
         {%- endfor -%}
     {%- endfor -%}
     {%- set columns = named_columns(names, relation, own_columns(model.name)) -%}
-    {%- set sql -%}
+    {#- A view can say of its columns what a query cannot: the table gets its comments (see add_columns) in the same commit. -#}
+    {%- set commented = 'commented__' ~ relation.schema ~ '__' ~ relation.identifier -%}
+    {% call statement('comment_columns') -%}
+        create or replace temporary view {{ commented }} (
+            `{{ own_columns(model.name) | join('`, `') }}`
+            {%- for column in columns %},
+            `{{ column.column_name }}` comment {{ text_literal('landed as ' ~ column.name) }}
+            {%- endfor %}
+        ) as
         select
-            * except (other_columns)
+            `{{ own_columns(model.name) | join('`, `') }}`
             {%- for column in columns %},
             {{ other_value(column) }} as `{{ column.column_name }}`
             {%- endfor %}
         from {{ rebuilt }}
-    {%- endset -%}
+    {%- endcall %}
     {% do begin_generation(state, new_days) %}
     {% do state.update({'through': rebuilt_days[-1].day if rebuilt_days else '', 'replay': ''}) %}
-    {% do create_delta_table(model, relation, sql, history_properties(state), replace=true) %}
-    {% do comment_landed_columns(relation, columns) %}
+    {% do create_delta_table(model, relation, 'select * from ' ~ commented, history_properties(state), replace=true) %}
+    {% do run_query('drop view if exists ' ~ commented) %}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
     {{ log('The history of ' ~ rebuilt_days | length ~ ' days is rebuilt: ' ~ current.count ~ ' current purchases.', info=True) }}
 {% endmacro %}

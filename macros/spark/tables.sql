@@ -105,17 +105,6 @@
 {% endmacro %}
 
 
-{#- Tell of columns that a query made which names they landed under, as add_columns does. -#}
-{% macro comment_landed_columns(relation, columns) %}
-    {%- for column in columns -%}
-        {% do run_query(
-            'alter table ' ~ relation ~ ' alter column `' ~ column.column_name ~ '` comment '
-            ~ text_literal('landed as ' ~ column.name)
-        ) %}
-    {%- endfor -%}
-{% endmacro %}
-
-
 {#- A query with its columns in the order of a table's, for an insert goes by position; null is what it lacks. -#}
 {% macro in_columns_of(relation, sql) -%}
     {%- set given = get_columns_in_query(sql) -%}

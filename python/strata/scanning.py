@@ -203,13 +203,18 @@ def _stray_quotes(block: bytes) -> bool:
 
 
 def _count_records(path: Path, width: int) -> int | None:
-    """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even."""
+    """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even.
+
+    Raises _Fault when its records end in different ways: Spark takes the first end for that of all, the others for text.
+    """
     text = io.TextIOWrapper(io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline="")
     records = -1
     length = 0
+    line = ""
+    ends = set()
 
     def lines() -> Iterator[str]:
-        nonlocal length
+        nonlocal length, line
         for line in text:
             length += len(line)
             if length > LONGEST_RECORD:
@@ -219,12 +224,15 @@ def _count_records(path: Path, width: int) -> int | None:
     try:
         for record in csv.reader(lines(), strict=True):
             length = 0
+            ends.add(line[len(line.rstrip("\r\n")) :])
             if record:
                 if len(record) != width:
                     return None
                 records += 1
     except csv.Error:
         return None
+    if len(ends - {""}) > 1:
+        raise _Fault("it has line breaks in quotes, and lines that end in different ways (LF, CRLF, CR)")
     return records
 
 

@@ -20,6 +20,14 @@ from strata.errors import StrataError
 
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
+# Spark's interpreter instead of code generated and compiled for each of thousands of statements on a few rows, and a
+# metastore that need not outlive a power cut. The fuzzer, and tests that run processes of their own, go without these.
+QUICK = {
+    "STRATA_SPARK_SETTINGS": (
+        "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1"
+    ),
+    "STRATA_JAVA_OPTIONS": "-Dderby.system.durability=test",
+}
 
 
 @dataclass
@@ -137,6 +145,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """A fresh lake and landing folder, for the tests of one module."""
     saved = dict(os.environ)
     os.chdir(places.ROOT)
+    os.environ.update(QUICK)
     yield Lake(tmp_path_factory.mktemp("strata"))
     session.stop()
     os.environ.clear()

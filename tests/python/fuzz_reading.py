@@ -172,6 +172,8 @@ class Records:
     """A text read as RFC 4180 says, quoted line breaks and all."""
 
     records: list[list[str]]
+    # What records end in, and blank lines.
+    ends: set[str]
     # A quote stands inside of a field without quotes: every parser takes it as it is, the RFC has none.
     is_loose: bool
 
@@ -180,6 +182,7 @@ def rfc4180(text: str) -> Records | None:
     """Read a text strictly; None where a quote is not closed, or something stands between a closing one and a comma."""
     records: list[list[str]] = []
     record: list[str] = []
+    ends: set[str] = set()
     is_loose = False
     at, end = 0, len(text)
     unquoted = re.compile(r"[^,\r\n]*")
@@ -205,8 +208,10 @@ def rfc4180(text: str) -> Records | None:
             records.append(record)
         record = []
         ending = line_end.match(text, at)
-        at = ending.end() if ending else at
-    return Records(records, is_loose)
+        if ending:
+            ends.add(ending[0])
+            at = ending.end()
+    return Records(records, ends, is_loose)
 
 
 def values_of_field(field_text: str) -> frozenset[str | None]:
@@ -305,7 +310,9 @@ def read_table(found: Expected, text: str) -> None:
     if whole is None:
         found.tables = [by_line]
         return
-    # docs/events.md: a file with a quoted line break is read as one record a row.
+    # docs/events.md: a file with a quoted line break is read as one record a row, and its records must end alike.
+    if len(whole.ends) > 1:
+        found.refusal = (*found.refusal, "end in different ways")
     records = [record for record in whole.records if not (len(record) == 1 and is_blank(record[0]))][1:]
     rows = []
     for record in records:
@@ -315,6 +322,8 @@ def read_table(found: Expected, text: str) -> None:
     # the quote which was never closed: then each line may stand for itself. So too with blank lines in quotes.
     if whole.is_loose or any(len(record) != width for record in whole.records):
         found.tables.append(by_line)
+        found.may_be_refused = found.may_be_refused or len(whole.ends) > 1
+        found.refusal = tuple(missing or doubled)
 
 
 def others_of(found: Expected, values: list[str | None]) -> Counter:

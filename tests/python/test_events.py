@@ -431,7 +431,7 @@ def test_file_states_are_not_made_for_files_that_raw_has_not_loaded(lake: Lake) 
     own.land("b.csv", csv(*GOOD))
     run = own.run("--select", "event_files")
     assert not run.success
-    assert run.sentence("would judge files that raw_events has not loaded in this run: select both")
+    assert run.sentence("would judge files that raw_events has not loaded: select both")
     assert own.run("--select", "+stage_events").success
     rows = own.rows("select event_at, action, path from stage.events order by path")
     assert rows == [(at("2026-01-02T10:00:00"), "Close", "events/a.csv"), (*GOOD[0], "events/b.csv")]

@@ -18,6 +18,7 @@ from strata.errors import StrataError
 EVENTS = landing.SOURCES["events"]
 HEADER = b"time,action\n"
 ROW = b"2026-01-01T00:00:00Z,Open\n"
+MIXED = "it has line breaks in quotes, and lines that end in different ways (LF, CRLF, CR)"
 
 
 @pytest.fixture
@@ -58,6 +59,8 @@ def scanned(place: Path, content: bytes, name: str = "a.csv") -> dict:
         (HEADER + b"\x1f\n" + ROW + b"\0\n\x0b\r\n" + ROW + b"\x7f\n\xef\xbb\xbf\n", 4),
         (HEADER + b'"2026-01-01T00:00:00Z","Open"\n', 1),
         (b"time,action,note\n" + b'2026-01-01T00:00:00Z,Open,"two\nlines"\n' * 2, 2),
+        (b"time,action,note\r\n" + b'2026-01-01T00:00:00Z,Open,"two\nlines"\r\n' * 2, 2),
+        (b"time,action,note\r" + b'2026-01-01T00:00:00Z,Open,"two\r\nlines"\r' + b'2026-01-01T00:00:00Z,Open,', 2),
         (HEADER + b'2026-01-01T00:00:00Z,"Open\n' + ROW, 2),
     ],
 )
@@ -98,6 +101,9 @@ def test_rows_are_counted_alike_wherever_a_chunk_ends(lines: list[bytes], ending
         ),
         (HEADER + b'2026-01-01T00:00:00Z,"Open\x01\n', "a.csv", "it has a quote that is not closed, and a control"),
         (b"time,action," + b"x" * 50_001 + b"\n", "a.csv", "its header has a name of more than 50000 characters"),
+        (b'time,action,note\n' + b'2026-01-01T00:00:00Z,Open,"a\nb"\n' + b"2026-01-01T00:00:00Z,Open,x\r\n", "a.csv", MIXED),
+        (b'time,action,note\r\n' + b'2026-01-01T00:00:00Z,Open,"a\r\nb"\n', "a.csv", MIXED),
+        (b'time,note,action\n' + b'2026-01-01T00:00:00Z,"a\nb",Open\r\r\n', "a.csv", MIXED),
         (gzip.compress(HEADER) + b"rubbish", "a.csv.gz", "it is no whole gzip file"),
         (gzip.compress(HEADER), "a.csv", "it holds bytes that are no UTF-8"),
     ],
