@@ -205,7 +205,7 @@ def _stray_quotes(block: bytes) -> bool:
 def _count_records(path: Path, width: int) -> int | None:
     """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even.
 
-    Raises _Fault when its records end in different ways: Spark takes the first end for that of all, the others for text.
+    Raises _Fault when its records end in different ways: Spark takes the first end for that of all, others for text.
     """
     text = io.TextIOWrapper(io.BufferedReader(_Joined(_chunks(path, hashlib.sha256()))), encoding="utf-8", newline="")
     records = -1
@@ -287,7 +287,7 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
             has_mark = has_mark or LINE_MARK in block
             stray = stray or (not source.is_json and _stray_quotes(block))
         if source.is_json:
-            landed.columns, landed.reading = ["line"], "text"
+            landed.columns, landed.reading, landed.rows_landed = ["line"], "text", rows
         elif header is not None:
             if header.count(b'"') % 2:
                 raise _Fault("its header has a line break in quotes, or a quote that is not closed")
@@ -296,15 +296,15 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
                 raise _Fault(f"its header has {len(columns)} columns")
             if max(map(len, columns)) > LONGEST_NAME:
                 raise _Fault(f"its header has a name of more than {LONGEST_NAME} characters")
-            landed.columns = columns
+            if stray:
+                # Before anything says that the file can be read.
+                records = _count_records(path, len(columns))
+                if records is None and has_mark:
+                    raise _Fault("it has a quote that is not closed, and a control character (U+0001)")
+                landed.reading = "lines" if records is None else "multiline"
+                rows = rows if records is None else records
+            landed.columns, landed.rows_landed = columns, rows
             landed.fault = _column_fault(source, columns)
-        landed.rows_landed = rows
-        if stray:
-            records = _count_records(path, len(landed.columns))
-            landed.reading = "lines" if records is None else "multiline"
-            landed.rows_landed = rows if records is None else records
-            if records is None and has_mark:
-                raise _Fault("it has a quote that is not closed, and a control character (U+0001)")
         if source.is_daily and landed.landed_on is None:
             raise _Fault("it lies in no folder of a day (YYYY/MM/DD)")
     except (_Fault, csv.Error) as error:

@@ -98,6 +98,10 @@ FILES: dict[str, tuple] = {
         "time,action,note\n" + '2026-01-01T10:00:00Z,Open,"one\n2026-01-01T11:11:00Z,Open,two"\n' * 2,
         "loaded", 2, 2, 0, 0,
     ),
+    "mixed ends.csv": (
+        "time,note,action\n" + '2026-01-01T10:00:00Z,"one\ntwo",Open\n' * 20 + "2026-01-01T10:00:00Z,,Open\r\n",
+        "refused", 0, 0, 0, 0, "it has line breaks in quotes, and lines that end in different ways",
+    ),
     "header again.csv": (HEADER + FILLER + HEADER, "loaded", 41, 40, 1, 0),
     "time.csv": (HEADER + FILLER + "12:30,Open\n,Open\n", "loaded", 42, 40, 2, 0),
     "future.csv": (
