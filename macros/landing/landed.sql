@@ -58,7 +58,7 @@
             {%- endcall %}
         {%- endif -%}
     {%- endif -%}
-    {%- if existing is none or changes.to_load or not is_judged -%}
+    {%- if existing is none or changes.scope is not none or not is_judged -%}
         {% do note.update({'strata.reader': reader_of(node)} if reader_of(node) else {}) %}
         {% do set_table_properties(relation, note) %}
     {%- endif -%}
@@ -94,7 +94,8 @@
 
   The same content with a later modification time is the same delivery unless a row of it was not valid (a time may no
   longer be in the future). A file of which not every row was read is read again: what stood in the way may have gone. So is
-  one whose rows in raw are not those that were judged, and each one once where raw was read by an older reader.
+  one whose rows in raw are not those that were judged, and each one once where raw was read by an older reader. One that
+  is scanned by other rules than before is judged again when these find a fault in it.
 -#}
 {% macro file_changes(node, files, is_judged) %}
     {%- set raw = built_relation(node.name) -%}
@@ -137,6 +138,8 @@
                     when unjudged.path is not null and known.status = 'gone'
                         then 'forget'
                     when known.status = 'refused' or unjudged.path is not null or known.is_doubled
+                        then 'judge'
+                    when landed.is_listed and not landed.is_unreachable and not (landed.fault <=> known.fault)
                         then 'judge'
                 end as change,
                 landed.file_id,

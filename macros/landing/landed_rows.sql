@@ -13,8 +13,9 @@
     path, file_modified_at, _landed_on: of the file
   A column that a file lacks, or has twice, is null, and in the second case both are among the other columns. Of JSON
   lines, which no header tells apart, the one column is `line`.
-  A file that Spark's reader stumbles over ends there (ignoreCorruptFiles), so that the others go on: it has fewer rows
-  than were counted in it, and is refused for that.
+  A file that Spark's reader stumbles over ends there (ignoreCorruptFiles), and one that has left or may not be read any
+  more has no row (ignoreMissingFiles), so that the others go on: it has fewer rows than were counted in it, and is refused
+  for that.
 -#}
 {% macro create_landed_view(relation, meta, to_load, others) %}
     {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ meta.source -%}
@@ -40,7 +41,7 @@
             )
             {%- if reading == 'text' %}
             using text
-            options ({{ place }}, ignoreCorruptFiles 'true')
+            options ({{ place }}, ignoreCorruptFiles 'true', ignoreMissingFiles 'true')
             {%- else %}
             using csv
             options (
@@ -50,6 +51,7 @@
                 columnNameOfCorruptRecord 'malformed_line',
                 maxColumns '600000',
                 ignoreCorruptFiles 'true',
+                ignoreMissingFiles 'true',
                 multiLine '{{ reading == 'multiline' }}',
                 {%- if reading == 'lines' %}
                 sep '\u0001',
@@ -165,7 +167,10 @@
                     else from_csv(
                         line,
                         '{% for name in header %}c{{ loop.index0 }} string, {% endfor %}malformed_line string',
-                        map('escape', '"', 'columnNameOfCorruptRecord', 'malformed_line', 'mode', 'PERMISSIVE')
+                        map(
+                            'escape', '"', 'maxColumns', '600000', 'columnNameOfCorruptRecord', 'malformed_line',
+                            'mode', 'PERMISSIVE'
+                        )
                     )
                 end as fields,
                 file_id

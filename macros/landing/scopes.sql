@@ -3,7 +3,7 @@
     {%- set raw_node = built_node(config.get('meta').raw) -%}
     {%- set is_as_listed = is_raw_as_listed(raw_node, built_relation(raw_node.name), relation) -%}
     {%- set changes = file_changes(raw_node, relation, is_as_listed) -%}
-    {% do check_raw_is_loaded(changes | selectattr('change', 'equalto', 'load') | list | length > 0) %}
+    {% do check_raw_is_loaded(changes | rejectattr('change', 'equalto', 'judge') | list | length > 0) %}
     {%- if flags.FULL_REFRESH -%}
         {{ return({'everything': true}) }}
     {%- endif -%}

@@ -17,7 +17,8 @@
         cast(null as array<struct<path: string, content_hash: string>>) as files,
         cast(null as bigint) as rows_landed,
         cast(null as bigint) as row_count,
-        cast(null as string) as content
+        cast(null as string) as content,
+        cast(null as timestamp) as changed_at
     where false
 {%- endmacro %}
 
@@ -32,7 +33,7 @@
   The files of each landed day that has others, or others' content, than raw holds, as load_landed wants them. A delivery is
   the files that are in the day's folders now; a folder that has gone changes nothing, and one with a file that cannot be
   taken leaves raw as it is. A delivery of which not every row was read is read again. Where not all that raw holds is
-  recorded (`is_judged`), the days with other content there are loaded again, or, where their folder has gone, recorded:
+  recorded (`is_judged`), the days with other content there, or loaded since, are loaded again, or, where their folder has gone, recorded:
   `unrecorded` names these.
 -#}
 {% macro delivery_changes(node, known, is_judged) %}
@@ -54,7 +55,10 @@
             select coalesce(contents.landed_on, known.landed_on) as landed_on
             from ({{ delivery_contents(built_relation(node.name), meta.columns) }}) as contents
             full outer join known on contents.landed_on = known.landed_on
-            where coalesce(contents.content, '0') <> coalesce(known.content, '0')
+            where
+                coalesce(contents.content, '0') <> coalesce(known.content, '0')
+                -- Loaded since, and maybe looked at with other rows in between.
+                or contents.loaded_at > known.changed_at
             {%- endif %}
         ),
 
@@ -114,13 +118,14 @@
 
 
 {#-
-  The content of each landed day that raw holds (in scope): `landed_on`, `row_count`, `content`. It is the set of the day's
+  The content of each landed day that raw holds (in scope): `landed_on`, `row_count`, `loaded_at`, `content`. It is the set of the day's
   rows, whatever their order and file, told by their count and two exclusive ors over a hash of each; copies count once.
 -#}
 {% macro delivery_contents(raw, columns) -%}
     select
         landed_on,
         sum(row_count) as row_count,
+        max(loaded_at) as loaded_at,
         concat_ws('-', count(*), hex(bit_xor(row_hash)), hex(bit_xor(xxhash64(row_hash)))) as content
     from (
         select
@@ -132,6 +137,7 @@
                 coalesce(malformed_line, ''),
                 coalesce(other_columns, '')
             ) as row_hash,
+            max(loaded_at) as loaded_at,
             count(*) as row_count
         from {{ raw }}
         where {{ in_scope('make_date(year, month, day)') }}

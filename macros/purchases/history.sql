@@ -22,13 +22,20 @@
 {% endmacro %}
 
 
-{#- Take over the record of a history made before it was a table of its own: one text, in the property strata.days. -#}
-{% macro take_over_days_as_text(relation, state) %}
-    {%- if state.days_as_text -%}
-        {% do begin_generation(state, fromjson(state.days_as_text)) %}
-        {% do set_history_state(relation, state) %}
-        {% do run_query('alter table ' ~ relation ~ " unset tblproperties if exists ('strata.days')") %}
-        {% do state.update({'days_as_text': ''}) %}
+{#-
+  Take over the record of a history made before it was a table of its own: one text, in the property strata.days. Called by
+  whatever comes first, the table of the record or the snapshot.
+-#}
+{% macro take_over_days_as_text(name) %}
+    {%- if execute and built_relation(name) is not none -%}
+        {%- set relation = built_relation(name) -%}
+        {%- set state = history_state(relation, built_node(name).config.meta) -%}
+        {%- if state.days_as_text -%}
+            {% do begin_generation(state) %}
+            {% do state.update({'days_as_text': ''}) %}
+            {% do set_history_state(relation, state) %}
+            {% do run_query('alter table ' ~ relation ~ " unset tblproperties if exists ('strata.days')") %}
+        {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -74,12 +81,27 @@
 
 {#- The rows of a history's record; none before it has one. -#}
 {% macro known_days(state) -%}
-    {%- if state.generation == '0' -%}
+    {%- if state.days_as_text -%}
+    {{ days_of_json(state, '0', state.days_as_text) }}
+    {%- elif state.generation == '0' -%}
     {{ no_history_days() }}
     {%- else -%}
     select * from {{ state.days }}
     where history = {{ text_literal(state.name) }} and generation = {{ state.generation }}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- Rows of the record from a JSON text: for each day a list of content, share removed and share quarantined. -#}
+{% macro days_of_json(state, generation, text) -%}
+    select
+        {{ text_literal(state.name) }} as history,
+        cast({{ generation }} as bigint) as generation,
+        date(day) as landed_on,
+        taken[0] as content,
+        cast(taken[1] as double) as removed_share,
+        cast(taken[2] as double) as quarantined_share
+    from (select explode(from_json({{ text_literal(text) }}, 'map<string, array<string>>')) as (day, taken))
 {%- endmacro %}
 
 
@@ -97,17 +119,10 @@
         select history, {{ next }} as generation, landed_on, content, removed_share, quarantined_share
         from ({{ known_days(state) }})
         {%- else -%}
-        select
-            {{ text_literal(state.name) }} as history,
-            cast({{ next }} as bigint) as generation,
-            date(day) as landed_on,
-            taken[0] as content,
-            cast(taken[1] as double) as removed_share,
-            cast(taken[2] as double) as quarantined_share
-        from (select explode(from_json({{ text_literal(tojson(days)) }}, 'map<string, array<string>>')) as (day, taken))
+        {{ days_of_json(state, next, tojson(days)) }}
         {%- endif %}
     {%- endset -%}
-    {%- if days or (days is none and state.generation != '0') -%}
+    {%- if days or (days is none and (state.days_as_text or state.generation != '0')) -%}
         {% do run_query(sql) %}
     {%- endif -%}
     {% do state.update({'generation': next}) %}
@@ -159,10 +174,6 @@
     ) as listed on deliveries.landed_on = listed.landed_on
     left join ({{ known_days(state) }}) as known on deliveries.landed_on = known.landed_on
     where listed.landed_on is not null or known.landed_on is not null
-        {%- elif state.days_as_text -%}
-    select date(day) as landed_on
-    from (select explode(map_keys(from_json({{ text_literal(state.days_as_text) }}, 'map<string, string>'))) as day)
-    where day <= '{{ state.through }}'
         {%- elif state.through -%}
     select landed_on from ({{ known_days(state) }})
     where landed_on <= date'{{ state.through }}'

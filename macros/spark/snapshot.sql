@@ -41,8 +41,8 @@
         {% do create_delta_table(model, relation, empty_history()) %}
     {%- endif -%}
     {% do ensure_history_days(meta) %}
+    {% do take_over_days_as_text(model.name) %}
     {%- set state = history_state(relation, meta) -%}
-    {% do take_over_days_as_text(relation, state) %}
     {%- set mode = env_var('STRATA_HISTORY', '') -%}
     {%- if mode == 'rebuild' -%}
         {% do rebuild_history(relation, state, meta) %}

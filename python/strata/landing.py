@@ -26,6 +26,7 @@ import json
 import os
 import re
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ from pathlib import Path
 from strata import listing, places
 from strata.errors import StrataError
 from strata.listing import UnreadableFolder
-from strata.scanning import kind_fault, scan
+from strata.scanning import SCANNER, kind_fault, scan
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,12 @@ class LandedFile:
     is_unreachable: bool = False
     landed_on: str | None = None
     same_as: str | None = None
+    # By which rules it was read; of what an earlier version wrote, the first.
+    scanner: int = 1
 
 
+# How far the clock of who writes files may be ahead of this one's: a day.
+LATEST_NS = 24 * 60 * 60 * 1_000_000_000
 _DAY_FOLDER = re.compile(r"(?:year=)?([0-9]{4})/(?:month=)?([0-9]{2})/(?:day=)?([0-9]{2})/")
 
 
@@ -278,8 +283,12 @@ class Stock:
             fault, is_unreachable = "its name holds bytes that are no UTF-8; rename it", False
         elif modified_at is None:
             fault = fault or "its time of modification lies outside of the years 1 to 9999; touch it"
+        elif modified_ns > time.time_ns() + LATEST_NS:
+            # No event is valid later than its file; this one would let in any, and windows for ages.
+            fault = fault or f"its time of modification, {modified_at}, has not come yet; touch it"
         before = self._known.get(name)
-        if before and not fault and stamp and before.stamp == stamp and before.location == path:
+        is_known = before and before.scanner == SCANNER and before.location == path
+        if is_known and not fault and stamp and before.stamp == stamp:
             self._found[name] = replace(before, is_listed=True, is_gone=False, same_as=None)
             return
         landed = LandedFile(
@@ -287,6 +296,7 @@ class Stock:
             fault=fault,
             is_unreachable=is_unreachable,
             landed_on=_landed_on(Path(path), self.place),
+            scanner=SCANNER,
         )
         if fault:
             landed.content_hash, landed.stamp = hashlib.sha256().hexdigest(), []
@@ -299,7 +309,7 @@ class Stock:
         """Note a file that cannot be read now: what it gave before stays what it is, and the next run looks again."""
         before = self._known.get(landed.path)
         if landed.is_unreachable and before:
-            known = {"is_listed": True, "is_gone": False, "same_as": None}
+            known = {"is_listed": True, "is_gone": False, "is_unreachable": True, "same_as": None}
             self._found[landed.path] = replace(before, stamp=[], fault=landed.fault, **known)
 
     @property

@@ -142,11 +142,12 @@ class _Walk:
         except OSError as error:
             if not os.path.lexists(path):
                 return
-            if error.errno not in _NOWHERE:
+            is_file = ends_in(path, self.endings)
+            if error.errno not in _NOWHERE and not is_file:
                 raise _unreadable(path, error) from None
-            if ends_in(path, self.endings):
-                said = "it cannot be read: it is a link that points nowhere"
-                self.found[path] = Found(path, path, f"{said} ({error.strerror})")
+            if is_file:
+                said = "it is a link that points nowhere" if error.errno in _NOWHERE else "it is a link"
+                self.found[path] = Found(path, path, f"it cannot be read: {said} ({error.strerror})")
             else:
                 self.ignored.append(Ignored(path, f"it is a link that points nowhere ({error.strerror})"))
             return

@@ -26,6 +26,8 @@ from strata import listing, places
 if TYPE_CHECKING:
     from strata.landing import LandedFile, Source
 
+# Goes up when a file may be counted or refused in another way than before: each known file is then read once more.
+SCANNER = 2
 CHUNK_BYTES = 4 * 1024 * 1024
 # What is longer or wider is no table, and would take Spark's parser down, and every other file of the run with it.
 LONGEST_LINE = 512 * 1024
@@ -57,7 +59,7 @@ def _lines(chunks: Iterable[bytes], longest: int = LONGEST_JSON_LINE) -> Iterato
         # A CR at the end may be half a CRLF.
         cut = chunk.rfind(b"\n") + 1 or chunk.rfind(b"\r", 0, len(chunk) - 1) + 1
         rest = chunk[cut:]
-        if len(rest) > longest:
+        if len(rest.removesuffix(b"\r")) > longest:
             raise _long_line(longest)
         if cut:
             yield _with_line_feeds(chunk[:cut])
@@ -192,10 +194,14 @@ def _chunks(path: Path, digest) -> Iterator[bytes]:
 
 
 def _has_long_line(block: bytes, longest: int) -> bool:
-    """Tell whether a block of lines has one that is too long; one a little shorter may be told too."""
+    """Tell whether a block of whole lines has one that is too long."""
     half = longest // 2
-    # A line longer than the limit covers one of these stretches whole.
-    return any(block.find(b"\n", start, start + half) < 0 for start in range(0, len(block) - half, half))
+    # A line longer than the limit covers one of these stretches whole; few others do.
+    return any(
+        block.find(b"\n", start, start + half) < 0
+        and block.index(b"\n", start + half) - block.rfind(b"\n", 0, start) - 1 > longest
+        for start in range(0, len(block) - half, half)
+    )
 
 
 def _stray_quotes(block: bytes) -> bool:

@@ -94,6 +94,9 @@ FILES: dict[str, tuple] = {
         HEADER + FILLER + '2026-01-01T10:00:00Z,"Open\n' + '"2026-01-01T10:00:00Z","Open"\n',
         "loaded", 42, 41, 1, 0,
     ),
+    "stray and wide.csv": (
+        HEADER + FILLER + '2026-01-01T10:00:00Z,"Open\n' + "," * 30_000 + "\n", "loaded", 42, 40, 2, 0,
+    ),
     "lines in quotes.csv": (
         "time,action,note\n" + '2026-01-01T10:00:00Z,Open,"one\n2026-01-01T11:11:00Z,Open,two"\n' * 2,
         "loaded", 2, 2, 0, 0,
@@ -472,9 +475,14 @@ def test_a_refused_file_is_forgotten_even_where_it_was_loaded_before_and_stage_w
     assert not own.run("--select", "raw_events", "event_files").success
     (own.landing / "events" / "a.csv").unlink()
     (own.folder / "lake" / "intake" / "events.jsonl").unlink()
+    # Not before raw has let go of its rows: nobody would look for them again.
+    run = own.run("--select", "event_files")
+    assert not run.success
+    assert run.sentence("would judge files that raw_events has not loaded: select both")
     run = own.build()
     assert run.success, run.said
     assert own.rows("select path from stage.events") == [("events/b.csv",)]
+    assert own.rows("select path from raw.events") == [("events/b.csv",)]
     assert set(files(own)) == {"events/b.csv"}
 
 

@@ -15,7 +15,8 @@ import pytest
 
 import reference
 from conftest import Lake, Run
-from strata import history, places
+from strata import history, landing, places, scanning
+from strata.dbt_run import of_subject
 
 HEADER = "time,action\n"
 ROW = "2026-01-01T10:00:00Z,Open\n"
@@ -235,6 +236,82 @@ def test_one_file_that_spark_cannot_read_stops_no_other(lake: Lake) -> None:
     assert own.rows("select count(*) from stage.events") == [(51,)]
 
 
+def test_a_file_that_leaves_between_the_scan_and_the_load_stops_no_other(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = own_lake(lake, "leaves", "events")
+    own.land("a.csv", HEADER + ROW)
+    gone = own.land("b.csv", HEADER + ROW)
+    take = landing.Stock.take
+
+    def take_and_lose(stock: landing.Stock) -> Path:
+        intake = take(stock)
+        gone.unlink(missing_ok=True)
+        return intake
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing.Stock, "take", take_and_lose)
+        run = own.build("--exclude", "path:models/mart")
+    assert not run.success
+    assert run.sentence("The file events/b.csv was refused: 1 rows were counted in it and 0 were read")
+    assert own.rows("select path from stage.events") == [("events/a.csv",)]
+    run = own.build()
+    assert run.success, run.said
+    assert set(files(own)) == {"events/a.csv"}
+
+
+def test_a_file_that_only_later_rules_refuse_is_taken_back(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = own_lake(lake, "later", "events")
+    own.land("a.csv", HEADER + ROW)
+    own.land("b.csv", HEADER + ROW + "2026-01-01T10:00:00Z,Op\0en\n" + ROW * 40)
+    with monkeypatch.context() as patch:
+        patch.setattr(scanning, "_has_nul", lambda block: False)
+        patch.setattr(landing, "SCANNER", 1)
+        assert own.build("--exclude", "path:models/mart").success
+    assert files(own)["events/b.csv"][0] == "loaded"
+    run = own.run("--exclude", "path:models/mart")
+    assert not run.success
+    assert run.sentence("The file events/b.csv was refused: it has a line with a NUL character")
+    assert own.rows("select path from stage.events") == [("events/a.csv",)]
+    assert own.rows("select path from quarantine.events") == []
+
+
+def test_what_was_counted_twice_or_is_to_be_forgotten_is_taken_back(lake: Lake) -> None:
+    own = own_lake(lake, "twice", "events")
+    own.land("z/a.csv", HEADER + ROW)
+    own.land("c.csv", HEADER + ROW)
+    assert own.build().success
+    # As an earlier version left a file that a link leads to: under both paths.
+    for table in ("raw.events", "ops.event_files"):
+        own.rows(
+            f"insert into {table} by name select * except (path), 'events/b/a.csv' as path from {table}"
+            " where path = 'events/z/a.csv'"
+        )
+    intake = own.folder / "lake/intake/events.jsonl"
+    row = json.loads(next(line for line in intake.read_text().splitlines() if "z/a.csv" in line))
+    row |= {"path": "events/b/a.csv", "location": row["location"].replace("/z/", "/b/"), "scanner": 1}
+    intake.write_text(intake.read_text() + json.dumps(row) + "\n")
+    (own.landing / "events/b").symlink_to("z")
+    run = own.build()
+    assert run.success, run.said
+    assert own.rows("select event_count from mart.action_totals") == [(2,)]
+    assert own.rows("select path, same_as from ops.event_intake where same_as is not null") in (
+        [("events/b/a.csv", "events/z/a.csv")],
+        [("events/z/a.csv", "events/b/a.csv")],
+    )
+    forget = ("run-operation", "forget_file", "--args", "{path: events/c.csv}")
+    run = own.dbt(*forget)
+    assert not run.success
+    assert run.sentence("The file events/c.csv is in the landing folder: take it away")
+    (own.landing / "events/c.csv").unlink()
+    assert own.run().success
+    assert own.rows("select event_count from mart.action_totals") == [(2,)]
+    assert own.dbt(*forget).success
+    run = own.build()
+    assert run.success, run.said
+    assert own.rows("select event_count from mart.action_totals") == [(1,)]
+
+
 # --- partial runs -----------------------------------------------------------------------------------------------------
 
 EVENT_NODES = [
@@ -313,6 +390,21 @@ def test_any_selection_of_purchases_ends_in_the_right_rows(lake: Lake, seed: int
     assert own.rows("select product from raw.purchases where day = 22") == [("2",)]
     assert [row[1] for row in versions(own)] == [1, 2]
     assert own.rows("select rows_valid from ops.purchase_files") == [(1,), (1,)]
+
+
+def test_rows_that_quarantine_alone_has_seen_are_not_left_there(lake: Lake) -> None:
+    own = own_lake(lake, "glimpse", "purchases")
+    own.land("2023/07/21/a.csv", purchases(1, 2), source="purchases")
+    assert own.dbt("run", "--exclude", "path:models/mart", "--select", *of_subject("purchases")).success
+    own.land("2023/07/21/a.csv", purchases(1) + purchase(2, 0), source="purchases")
+    assert own.dbt("run", "--select", "raw_purchases").success
+    assert own.dbt("run", "--full-refresh", "--select", "quarantine_purchases").success
+    assert len(own.rows("select * from quarantine.purchases")) == 1
+    # What was recorded before comes again.
+    own.land("2023/07/21/a.csv", purchases(1, 2), source="purchases")
+    run = own.build()
+    assert run.success, run.said
+    assert own.rows("select * from quarantine.purchases") == []
 
 
 def test_dbt_retry_passes_once_what_stood_in_the_way_is_mended(lake: Lake) -> None:
@@ -527,8 +619,8 @@ def test_a_column_keeps_its_name_when_declarations_change(lake: Lake, project: P
 def test_two_snapshots_of_one_schema_keep_their_rows_apart_under_threads(lake: Lake, project: Path) -> None:
     own = own_lake(lake, "twins", "purchases")
     text = (places.ROOT / "snapshots/purchases/_purchases__snapshots.yml").read_text()
-    twin = text[: text.index("    description:")].replace("name: purchases", "name: purchases_by_product")
-    twin = twin.replace("check_cols: [product_id, user_id, purchased_on]", "check_cols: [product_id]")
+    twin = text[: text.index("    description:")].replace("name: purchases", "name: purchases_by_date")
+    twin = twin.replace("check_cols: [product_id, user_id, purchased_on]", "check_cols: [purchased_on]")
     (project / "snapshots" / "twin.yml").write_text(twin)
     for day, product in ((21, 1), (22, 2), (23, 3)):
         rows = "".join(f"{1_000_000_000 + n},{product},{1_000_000 + day},2023-01-01\n" for n in range(50))
@@ -538,9 +630,11 @@ def test_two_snapshots_of_one_schema_keep_their_rows_apart_under_threads(lake: L
         assert own.dbt("run", "--select", *loaded, "--project-dir", str(project)).success
         run = own.dbt("snapshot", "--threads", "4", "--project-dir", str(project))
         assert run.success, run.said
-        assert {"purchases", "purchases_by_product"} <= set(run.nodes)
+        assert {"purchases", "purchases_by_date"} <= set(run.nodes)
     counts = "select count(*), count(distinct purchase_id), max(version) from stage."
-    assert own.rows(counts + "purchases") == own.rows(counts + "purchases_by_product") == [(150, 50, 3)]
+    assert own.rows(counts + "purchases") == [(150, 50, 3)]
+    # Its one column never changes: each row too many would be the other's.
+    assert own.rows(counts + "purchases_by_date") == [(50, 50, 1)]
 
 
 def test_what_is_not_of_this_project_is_dbt_sparks_own(lake: Lake, project: Path) -> None:

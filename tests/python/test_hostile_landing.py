@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_links_among_siblings_cost_no_more_than_the_folders(place: Path) -> None
         land(place / name / "a.csv")
         for other in names:
             (place / name / f"to_{other}").symlink_to(f"../{other}")
-    with alarm(20):
+    with alarm(300):
         assert counted() == [f"events/{name}/a.csv" for name in names]
 
 
@@ -305,6 +306,54 @@ def test_the_digest_of_a_stock_changes_with_what_is_listed_alone(place: Path) ->
 # --- contents ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_link_whose_file_may_not_be_looked_at_is_refused_by_name(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(place / "a.csv")
+    (place / "x.csv").symlink_to(tmp_path / "closed/x.csv")
+    realpath = os.path.realpath
+
+    def closed(path, *, strict=False):
+        if str(path).endswith("x.csv"):
+            raise PermissionError(13, "Permission denied")
+        return realpath(path, strict=strict)
+
+    monkeypatch.setattr(os.path, "realpath", closed)
+    assert {name: row["fault"] for name, row in take().items()} == {
+        "events/a.csv": None,
+        "events/x.csv": "it cannot be read: it is a link (Permission denied)",
+    }
+
+
+def test_a_file_of_times_to_come_is_refused_until_they_have(place: Path) -> None:
+    land(place / "a.csv")
+    land(place / "b.csv")
+    now = time.time()
+    os.utime(place / "a.csv", (now, now + 3 * 24 * 3600))
+    # A clock a little ahead is none to refuse for.
+    os.utime(place / "b.csv", (now, now + 3600))
+    found = take()
+    assert found["events/a.csv"]["fault"].endswith("has not come yet; touch it")
+    assert found["events/b.csv"]["fault"] is None
+    os.utime(place / "a.csv")
+    assert take()["events/a.csv"]["fault"] is None
+
+
+def test_what_an_earlier_version_scanned_is_scanned_once_more(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(place / "a.csv")
+    take()
+    intake = places.intake("events")
+    row = json.loads(intake.read_text())
+    assert row.pop("scanner") == scanning.SCANNER
+    intake.write_text(json.dumps(row) + "\n")
+    scanned = []
+    scan = landing.scan
+    monkeypatch.setattr(landing, "scan", lambda source, landed: scanned.append(landed.path) or scan(source, landed))
+    take()
+    take()
+    assert scanned == ["events/a.csv"]
+
+
 @contextlib.contextmanager
 def alarm(seconds: int) -> Iterator[None]:
     """Fail what takes longer than it ever should."""
@@ -340,7 +389,7 @@ def test_what_is_no_file_is_refused_by_name_and_blocks_nothing(place: Path, monk
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.csv")
     (place / "zero.csv").symlink_to("/dev/zero")
-    with alarm(20):
+    with alarm(300):
         found = take()
     assert {name: row["fault"] for name, row in found.items()} == {
         "events/a.csv": None,
@@ -353,7 +402,7 @@ def test_what_is_no_file_is_refused_by_name_and_blocks_nothing(place: Path, monk
     stock = landing.Stock(EVENTS)
     (place / "b.csv").unlink()
     os.mkfifo(place / "b.csv")
-    with alarm(20):
+    with alarm(300):
         assert rows(stock.take())["events/b.csv"]["fault"] == "it is a named pipe, no file"
 
 

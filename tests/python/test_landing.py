@@ -128,6 +128,13 @@ def test_what_is_no_table_is_refused_whatever_its_shape(place: Path) -> None:
     assert take()["events/loop.csv"]["fault"].startswith("it cannot be read")
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 25), max_size=20), st.integers(2, 12))
+def test_a_line_is_too_long_by_its_own_length_wherever_it_lies(lengths: list[int], longest: int) -> None:
+    block = b"".join(b"x" * length + b"\n" for length in lengths)
+    assert scanning._has_long_line(block, longest) == any(length > longest for length in lengths)
+
+
 def test_a_file_that_cannot_be_read_for_once_keeps_what_was_known_of_it(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +147,12 @@ def test_a_file_that_cannot_be_read_for_once_keeps_what_was_known_of_it(
     with monkeypatch.context() as patch:
         patch.setattr(scanning, "_chunks", unreadable)
         now = take()["events/a.csv"]
-    assert now == {**before, "stamp": [], "fault": "it cannot be read (Permission denied)"}
+    assert now == {
+        **before,
+        "stamp": [],
+        "fault": "it cannot be read (Permission denied)",
+        "is_unreachable": True,
+    }
     assert take()["events/a.csv"]["rows_landed"] == 2
 
 

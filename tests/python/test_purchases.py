@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -523,6 +524,39 @@ def test_a_refused_rebuild_leaves_the_history(played) -> None:
     run = own.strata(history.rebuild, **ANY)
     assert run.success, run.said
     assert versions(own) == expected(days)
+
+
+def test_a_record_in_one_text_is_taken_over_by_a_rebuild(lake: Lake) -> None:
+    own = fresh(lake, "older", {day(0): TEN, day(1): TEN[:9], day(2): TEN[:8]})
+    assert own.strata(history.catch_up).success
+    before = versions(own)
+    # As an earlier version left it, and a held day has gone since.
+    record = {
+        f"{landed_on}": [content, removed, quarantined]
+        for landed_on, content, removed, quarantined in own.rows(
+            "select landed_on, content, removed_share, quarantined_share from ops.history_days"
+        )
+    }
+    assert len(record) == 3
+    own.rows(f"alter table stage.purchases set tblproperties ('strata.days' = '{json.dumps(record)}')")
+    own.rows("alter table stage.purchases unset tblproperties ('strata.generation')")
+    own.rows("drop table ops.history_days")
+    shutil.rmtree(own.landing / "purchases" / f"{day(1):%Y/%m/%d}")
+    run = own.strata(history.rebuild)
+    assert run.success, run.said
+    assert versions(own) == before
+    assert [row[0] for row in own.rows("select landed_on from mart.purchase_changes order by 1")] == [
+        day(0),
+        day(1),
+        day(2),
+    ]
+    assert "strata.days" not in dict(own.rows("show tblproperties stage.purchases"))
+    # However many days there are, no text grows with them.
+    text = own.rows("show create table stage.rebuilt_purchases")[0][0]
+    assert f"{day(2)}" in text
+    assert f"{day(1)}" not in text
+    properties = dict(own.rows("show tblproperties stage.purchases"))
+    assert [name for name, value in properties.items() if f"{day(1)}" in value] == []
 
 
 # --- columns that come and go -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
         full_refresh=false,
         partition_by=['history'],
         meta={'scope': 'written_by_the_snapshot'},
+        post_hook="{{ take_over_days_as_text('purchases') }}",
     )
 }}
 
