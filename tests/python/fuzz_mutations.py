@@ -417,7 +417,7 @@ def _(chance: random.Random, draft: Draft) -> None:
 @mutation("lines.long", "lines", weight=0.3)
 def _(chance: random.Random, draft: Draft) -> None:
     for row in some_lines(chance, draft)[:1]:
-        draft.lines[row] += chance.choice(["x", " ", ","]) * chance.choice([5000, 100_000, 600_000])
+        draft.lines[row] += chance.choice(["x", " ", ","]) * chance.choice([5000, 25_000, 100_000, 600_000])
 
 
 @mutation("quotes.stray", "lines", *CSV, weight=4)
@@ -446,7 +446,7 @@ def _(chance: random.Random, draft: Draft) -> None:
 
 ODD_JSON = [
     "null", "true", "false", '""', '" "', '"x"', '"12.5"', "[]", "{}", "[1,2]", '{"speed": 5}', '[[[[[{"speed":5}]]]]]',
-    '{"a":{"b":{"c":{"d":{"e":[1]}}}}}', "NaN", "Infinity", "-Infinity", "+Infinity", "nan", "inf", "-NaN", "1e999",
+    '{"a":{"b":{"c":{"d":{"e":[1]}}}}}', "NaN", "Infinity", "-Infinity", "+Infinity", "-INF", "+INF", "INF", "nan", "inf", "-NaN", "1e999",
     "-1e999",
     "1e-999", "1E400", "0", "-0", "-0.0", "0.0", "1e3", "1E+3", "12.50", "1.0", "100000000000000000001",
     "9007199254740993",

@@ -532,6 +532,10 @@ def _pairs(pairs: list) -> Pairs:
 
 def parsed(text: str) -> dict[str, object] | None:
     """Read a line as exactly one JSON object with no key twice at any depth; None where it is none."""
+    # docs/fleet_sensors.md: an infinity may have a sign, or be short then.
+    infinities = {"+Infinity": "Infinity", "+INF": "Infinity", "-INF": "-Infinity"}
+    in_strings_or_not = r'"(?:[^"\\]|\\.)*"|\+Infinity|[+-]INF'
+    text = re.sub(in_strings_or_not, lambda found: infinities.get(found[0], found[0]), text)
     try:
         value = json.loads(text, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_pairs)
     except (ValueError, RecursionError):

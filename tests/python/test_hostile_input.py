@@ -148,6 +148,8 @@ LINES: dict[str, tuple[str, dict[str, float] | None]] = {
     "a thousand digits": (f'{{{WHEN},"b5":{"1" * 1001}}}', None),
     "too large": (f'{{{WHEN},"b6":1E400,"b7":-1e3}}', {"b7": -1000.0}),
     "not numbers": (f'{{{WHEN},"b8":NaN,"b9":Infinity,"c1":-Infinity,"c2":"NaN","c3":0.1}}', {"c3": 0.1}),
+    "infinities": (f'{{{WHEN},"d1":+Infinity,"d2":+INF,"d3":-INF,"d4":4}}', {"d4": 4.0}),
+    "no infinity": (f'{{{WHEN},"d5":INF}}', None),
     "half a pair": (f'{{{WHEN},"c4":1,"c5":"\\ud800"}}', None),
     "half a pair as a key": (f'{{{WHEN},"\\udc00c6":1}}', None),
     "a whole pair": (f'{{{WHEN},"c7":1,"x7":"\\ud83d\\ude00","y7":"\\\\ud800"}}', {"c7": 1.0}),
