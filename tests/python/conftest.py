@@ -108,6 +108,10 @@ class Lake:
         """Run dbt build. Unit tests do not depend on the lake; one test runs them, once."""
         return self.dbt("build", "--exclude-resource-type", "unit_test", *self.selected(arguments), **variables)
 
+    def make(self, *arguments: str, **variables) -> Run:
+        """Run dbt build without its tests: what a test builds upon, before the build that it is about."""
+        return self.dbt("build", "--exclude-resource-type", "unit_test", "test", *self.selected(arguments), **variables)
+
     def run(self, *arguments: str, **variables) -> Run:
         """Run dbt run: the models, without the data tests, once the seeds are there."""
         return self.dbt("run", *self.selected(arguments), **variables)

@@ -257,7 +257,7 @@ def grown(lake: Lake) -> tuple[Lake, dict[str, list[reference.Event]]]:
 
     land("2026/01/05/a.csv", some_events(1, "2026-01-05"))
     land("2026/01/09/a.csv", some_events(2, "2026-01-09"))
-    run = lake.build()
+    run = lake.make()
     assert run.success, run.said
     # Late events: between, before and after all others. Quiet days become busy, and new quiet days appear.
     land("2026/01/10/late.csv", some_events(3, "2026-01-07") + some_events(4, "2026-01-02", 3))
@@ -285,7 +285,7 @@ def test_three_incremental_runs_give_the_expected_tables(grown) -> None:
 def test_one_run_over_the_same_files_gives_the_same_rows(grown) -> None:
     lake, _ = grown
     once = replace(lake, prefix="once")
-    run = once.build()
+    run = once.make()
     assert run.success, run.said
     assert marts(once) == marts(lake)
 
@@ -357,7 +357,7 @@ def test_a_run_of_one_layer_alone_is_made_good_by_the_next(grown) -> None:
     lake.land("2026/01/12/a.csv", csv(*some_events(10, "2026-01-04", 5)))
     landed["2026/01/12/a.csv"] = some_events(10, "2026-01-04", 5)
     assert lake.dbt("run", "--select", "+stage_events").success
-    run = lake.build()
+    run = lake.run()
     assert run.success, run.said
     assert marts(lake) == expected_marts(all_of(landed))
 
@@ -409,7 +409,7 @@ def test_windows_of_another_length_are_refused_on_a_built_lake(grown) -> None:
 
 def test_an_empty_landing_gives_a_sentence_and_empty_tables(lake: Lake) -> None:
     own = replace(lake, prefix="empty", landing_name="nothing")
-    run = own.build()
+    run = own.make()
     assert run.success, run.said
     assert run.sentence("Nothing has landed: no file of events in")
     assert marts(own) == expected_marts([])
@@ -433,7 +433,7 @@ def test_one_mart_and_what_it_needs_can_be_built_on_an_empty_lake(lake: Lake) ->
 def test_file_states_are_not_made_for_files_that_raw_has_not_loaded(lake: Lake) -> None:
     own = replace(lake, prefix="alone", landing_name="alone")
     own.land("a.csv", csv(*GOOD))
-    assert own.build("--select", "+stage_events").success
+    assert own.make("--select", "+stage_events").success
     own.land("a.csv", csv((at("2026-01-02T10:00:00"), "Close")))
     own.land("b.csv", csv(*GOOD))
     run = own.run("--select", "event_files")
@@ -446,10 +446,10 @@ def test_file_states_are_not_made_for_files_that_raw_has_not_loaded(lake: Lake) 
 
 def test_quiet_days_come_and_go_with_the_events_around_them(lake: Lake) -> None:
     own = replace(lake, prefix="quiet", landing_name="quiet")
-    assert own.build().success
+    assert own.make().success
     events = [(at("2026-01-01T10:00:00"), "Open"), (at("2026-01-03T10:00:00"), "Open")]
     own.land("a.csv", csv(*events))
-    assert own.build().success
+    assert own.make().success
     assert marts(own) == expected_marts(events)
     # The only file is refused now, and then gone: no window is left, and no run stumbles over there being none.
     own.land("a.csv", HEADER + "x,Open\n")
@@ -470,7 +470,7 @@ def test_a_refused_file_is_forgotten_even_where_it_was_loaded_before_and_stage_w
     own = replace(lake, prefix="told", landing_name="told")
     own.land("a.csv", csv(*GOOD))
     own.land("b.csv", csv(*GOOD))
-    assert own.build("--select", "+stage_events", "+quarantine_events").success
+    assert own.make("--select", "+stage_events", "+quarantine_events").success
     own.land("a.csv", HEADER + "x,Open\n")
     assert not own.run("--select", "raw_events", "event_files").success
     (own.landing / "events" / "a.csv").unlink()
@@ -500,7 +500,7 @@ def test_the_variables_set_the_rules(lake: Lake, variables: dict) -> None:
     own = replace(lake, prefix="share" if "max_quarantined_share" in variables else "early", landing_name="variables")
     own.land("a.csv", HEADER + ROW + "2026-03-01T10:00:00Z,Open\n")
     own.land("b.csv", HEADER + ROW + "x,Open\n")
-    own.build(**variables)
+    own.make(**variables)
     states = {name: state[0] for name, state in files(own).items()}
     if "max_quarantined_share" in variables:
         assert states == {"events/a.csv": "loaded", "events/b.csv": "loaded"}

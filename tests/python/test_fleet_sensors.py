@@ -447,7 +447,7 @@ def test_a_run_of_a_part_or_killed_between_is_made_good_by_the_next(lake: Lake) 
 
 def test_an_empty_landing_gives_a_sentence_and_empty_tables(lake: Lake) -> None:
     own = replace(lake, prefix="empty", landing_name="nothing")
-    run = own.build()
+    run = own.make()
     assert run.success, run.said
     assert run.sentence("Nothing has landed: no file of fleet_sensors in")
     assert_holds(own, expected({}))

@@ -190,7 +190,7 @@ def test_a_line_is_read_whole_or_quarantined_whole(read: Lake, name: str) -> Non
 def test_a_file_that_the_patterns_of_an_older_version_read_is_read_anew(lake: Lake) -> None:
     own = own_lake(lake, "older", "fleet_sensors")
     own.land("2026/01/05/a.jsonl", f"{GOOD}\n", source="fleet_sensors")
-    assert own.build().success
+    assert own.make().success
     # As an older version left it: valid lines without their text, one of them misread.
     own.rows("alter table raw.sensor_lines unset tblproperties ('strata.reader')")
     own.rows("update raw.sensor_lines set line = null, landed_values = map('truck_id', '\"T2\"')")
@@ -199,7 +199,7 @@ def test_a_file_that_the_patterns_of_an_older_version_read_is_read_anew(lake: La
     assert own.rows("select line, landed_values['good'] from raw.sensor_lines") == [(GOOD, "12.5")]
     assert own.rows("select truck_id, value from stage.sensor_readings") == [("T1", 12.5)]
     before = own.rows("describe history raw.sensor_lines limit 1")
-    assert own.build().success
+    assert own.make().success
     assert own.rows("describe history raw.sensor_lines limit 1") == before
 
 
@@ -215,7 +215,7 @@ def test_one_file_that_spark_cannot_read_stops_no_other(lake: Lake) -> None:
     own.land("2026/01/05/padded.jsonl.gz", gzip.compress((GOOD + "\n").encode()) + bytes(4096), source="fleet_sensors")
     own.land("2026/01/05/fine.jsonl", GOOD + "\n", source="fleet_sensors")
     own.land("2023/07/21/padded.csv.gz", gzip.compress(purchases(1, 2).encode()) + bytes(4096), source="purchases")
-    run = own.build("ignored_files", "landed_files")
+    run = own.make("ignored_files", "landed_files")
     states = files(own)
     assert states["events/fine.csv"][:3] == ("loaded", 1, 1)
     # Refused by name for what was not read, or all of it is there.
@@ -253,7 +253,7 @@ def test_a_file_that_leaves_between_the_scan_and_the_load_stops_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(landing.Stock, "take", take_and_lose)
-        run = own.build("--exclude", "path:models/mart")
+        run = own.make("--exclude", "path:models/mart")
     assert not run.success
     assert run.sentence("The file events/b.csv was refused: 1 rows were counted in it and 0 were read")
     assert own.rows("select path from stage.events") == [("events/a.csv",)]
@@ -269,7 +269,7 @@ def test_a_file_that_only_later_rules_refuse_is_taken_back(lake: Lake, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(scanning, "_has_nul", lambda block: False)
         patch.setattr(landing, "SCANNER", 1)
-        assert own.build("--exclude", "path:models/mart").success
+        assert own.make("--exclude", "path:models/mart").success
     assert files(own)["events/b.csv"][0] == "loaded"
     run = own.run("--exclude", "path:models/mart")
     assert not run.success
@@ -282,7 +282,7 @@ def test_what_was_counted_twice_or_is_to_be_forgotten_is_taken_back(lake: Lake) 
     own = own_lake(lake, "twice", "events")
     own.land("z/a.csv", HEADER + ROW)
     own.land("c.csv", HEADER + ROW)
-    assert own.build().success
+    assert own.make().success
     # As an earlier version left a file that a link leads to: under both paths.
     for table in ("raw.events", "ops.event_files"):
         own.rows(
@@ -309,7 +309,7 @@ def test_what_was_counted_twice_or_is_to_be_forgotten_is_taken_back(lake: Lake) 
     assert own.run().success
     assert own.rows("select event_count from mart.action_totals") == [(2,)]
     assert own.dbt(*forget).success
-    run = own.build()
+    run = own.run()
     assert run.success, run.said
     assert own.rows("select event_count from mart.action_totals") == [(1,)]
 
@@ -333,12 +333,12 @@ def minutes(lake: Lake) -> list[tuple]:
 def test_a_change_that_only_raw_saw_leaves_nothing_behind(lake: Lake) -> None:
     own = own_lake(lake, "seen", "events")
     own.land("a.csv", day_event(1))
-    assert own.build().success
+    assert own.make().success
     own.land("a.csv", day_event(2))
     assert own.dbt("run", "--select", "raw_events").success
     assert own.dbt("run", "--full-refresh", "--select", "stage_events+").success
     own.land("a.csv", day_event(3))
-    run = own.build()
+    run = own.run()
     assert run.success, run.said
     assert minutes(own) == [(datetime(2026, 1, 3, 10), 1)]
     # Back again before anybody judged it: raw must not keep what it saw in between.
@@ -357,7 +357,7 @@ def test_any_selection_in_any_order_ends_in_the_right_rows(lake: Lake, seed: int
     chance = random.Random(seed)
     names = ["a.csv", "b.csv", "c.csv"]
     landed: dict[str, int] = {}
-    assert own.build().success
+    assert own.make().success
     for _ in range(2):
         for _ in range(3):
             for name in chance.sample(names, 2):
@@ -382,7 +382,7 @@ def test_any_selection_of_purchases_ends_in_the_right_rows(lake: Lake, seed: int
     chance = random.Random(seed)
     nodes = ["raw_purchases", "purchase_deliveries", "quarantine_purchases", "purchase_files", "purchase_changes"]
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
-    assert own.build().success
+    assert own.make().success
     for product in (2, 3, 2, 1, 2):
         own.land("2023/07/22/a.csv", purchases(1, product=product), source="purchases")
         own.dbt("run", "--select", *chance.sample(nodes, 2), *(["--full-refresh"] if chance.random() < 0.5 else []))
@@ -412,7 +412,7 @@ def test_rows_that_quarantine_alone_has_seen_are_not_left_there(lake: Lake) -> N
 def test_dbt_retry_passes_once_what_stood_in_the_way_is_mended(lake: Lake) -> None:
     own = own_lake(lake, "retry", "events")
     own.land("a.csv", day_event(1))
-    assert own.build().success
+    assert own.make().success
     own.land("a.csv", day_event(2))
     # Without the seed event_files cannot be built; raw_events can.
     own.rows(f"alter table {own.schema('stage')}.accepted_actions rename to {own.schema('stage')}.elsewhere")
@@ -543,7 +543,7 @@ def test_a_replay_that_was_killed_is_ended_before_later_days_are_taken(lake: Lak
 def test_what_is_known_of_a_file_that_has_left_outlives_the_intake(lake: Lake) -> None:
     own = own_lake(lake, "lost", "purchases")
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
-    assert own.build().success
+    assert own.make().success
     before = own.rows("select path, size, modified_at, rows_landed from ops.purchase_files")
     (own.landing / "purchases/2023/07/21/a.csv").unlink()
     (own.folder / "lake/intake/purchases.jsonl").unlink()
@@ -562,7 +562,7 @@ INTERNAL = [
 def test_a_column_may_have_any_name(lake: Lake) -> None:
     own = own_lake(lake, "internal", "purchases")
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
-    assert own.build().success
+    assert own.make().success
     header = PURCHASES.strip() + "," + ",".join(INTERNAL) + "\n"
     values = [f"v{n}" for n in range(len(INTERNAL))]
     own.land("2023/07/22/a.csv", header + purchase(1, 2, *values), source="purchases")

@@ -615,7 +615,7 @@ def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch
     own = replace(fresh(lake, "beside", {day(0): TEN}), subject="events purchases")
     own.land("a.csv", EVENTS)
     stray = own.land("stray.csv", HEADER, source="purchases")
-    run = own.build()
+    run = own.make()
     assert not run.success
     assert run.nodes["purchases"] == "error"
     assert own.rows("select event_count from mart.action_totals") == [(1,)]
@@ -624,7 +624,7 @@ def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch
     ]
     stray.unlink()
     bad = own.land("b.csv", "time\n1\n")
-    run = own.build()
+    run = own.make()
     assert not run.success
     assert run.sentence("The file events/b.csv was refused")
     assert own.rows("select count(*) from mart.current_purchases") == [(10,)]
@@ -638,7 +638,7 @@ def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch
         return listed(source, where)
 
     monkeypatch.setattr(landing, "_listed", forbidden)
-    run = own.build()
+    run = own.make()
     assert not run.success
     assert run.nodes["raw_events"] == "error"
     assert run.sentence("The folder /events cannot be read")
