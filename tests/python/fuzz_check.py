@@ -147,7 +147,9 @@ class Tables:
             add(f"{source}: a state that is none", found.path, "loaded, or refused with a reason", rows)
             return None
         if state.status == "refused" and source != "purchases":
-            sentence = " ".join(f"The file {found.path} was refused: {state.reason}".split())
+            # A line for each file, whatever its name holds.
+            name = found.path.replace("\n", "\\n").replace("\r", "\\r")
+            sentence = " ".join(f"The file {name} was refused: {state.reason}".split())
             if sentence not in self.said:
                 add(f"{source}: a refusal is not said", found.path, sentence, self.said[-600:])
                 return None

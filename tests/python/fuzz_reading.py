@@ -220,7 +220,7 @@ def values_of_field(field_text: str) -> frozenset[str | None]:
     if '"' in field_text:
         for text in list(values):
             values.update(next(csv.reader([text]), []) if "\n" not in text and "\r" not in text else [])
-            values.add(text.strip('"'))
+            values |= {text.strip('"'), text.replace('""', '"')}
             if text.startswith('"') and text.endswith('"') and len(text) > 1:
                 values |= {text[1:-1], text[1:-1].replace('""', '"')}
     return frozenset(value or None for value in values)
@@ -303,7 +303,8 @@ def read_table(found: Expected, text: str) -> None:
     missing = [name for name in own if name not in found.header]
     doubled = [name for name in own if found.header.count(name) > 1]
     if missing or doubled:
-        found.refusal = tuple(missing or doubled)
+        # Or for what makes its rows unreadable, which is looked at first.
+        found.refusal = (*missing, *doubled, *(["U+0001"] if is_odd and "\x01" in text else []))
     by_line = [row_of_line(line, width, not is_odd) for line in filled[1:]]
     if whole is None:
         found.tables = [by_line]
@@ -321,7 +322,7 @@ def read_table(found: Expected, text: str) -> None:
     if whole.is_loose or any(len(record) != width for record in whole.records):
         found.tables.append(by_line)
         found.may_be_refused = found.may_be_refused or len(whole.ends) > 1
-        found.refusal = tuple(missing or doubled)
+        found.refusal = tuple(word for word in found.refusal if word != "end in different ways")
 
 
 def others_of(found: Expected, values: list[str | None]) -> Counter:
