@@ -1,6 +1,7 @@
 {#- The files to judge: those that were loaded, those refused before, and with --full-refresh all that raw holds. -#}
 {% macro files_to_judge(relation, known_through, through) %}
     {%- set raw_node = built_node(config.get('meta').raw) -%}
+    {% do note_restore(relation) %}
     {%- set is_as_listed = is_raw_as_listed(raw_node, built_relation(raw_node.name), relation) -%}
     {%- set changes = file_changes(raw_node, relation, is_as_listed) -%}
     {% do check_raw_is_loaded(changes | rejectattr('change', 'equalto', 'judge') | list | length > 0) %}
@@ -21,8 +22,36 @@
 {% endmacro %}
 
 
+{#-
+  Note at a table of file states, in the property strata.restored_at, that somebody restored it: which days its files
+  touched since is not known any more, so that what follows it is made anew (see is_restored_since).
+-#}
+{% macro note_restore(relation) %}
+    {#- The newest versions are not this project's own, after a restore and where somebody tidied up since. -#}
+    {%- set newest = namespace(is_own=false) -%}
+    {%- for row in run_query('describe history ' ~ relation ~ ' limit 20') -%}
+        {%- set newest.is_own = newest.is_own or row['operation'] in ('WRITE', 'SET TBLPROPERTIES') -%}
+        {%- if row['operation'] == 'RESTORE' and not newest.is_own -%}
+            {% do set_table_properties(relation, {'strata.restored_at': run_query('select cast(now() as string)')[0][0]}) %}
+            {%- set newest.is_own = true -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- Whether the file states that a model follows were restored after it took them up. -#}
+{% macro is_restored_since(known_through) %}
+    {{ return(
+        known_through is not none and (table_property(followed_files(), 'strata.restored_at') or '') > known_through
+    ) }}
+{% endmacro %}
+
+
 {#- The files whose state has changed since the watermark. -#}
 {% macro changed_files(relation, known_through, through) %}
+    {%- if is_restored_since(known_through) -%}
+        {{ return({'everything': true}) }}
+    {%- endif -%}
     {%- set paths = run_query(
         'select path from ' ~ followed_files() ~ changed_since(known_through, through) ~ ' order by path'
     ).columns[0].values() | list -%}
@@ -32,6 +61,9 @@
 
 {#- The days, as ranges, that files touched whose state has changed since the watermark. -#}
 {% macro changed_days(relation, known_through, through) %}
+    {%- if is_restored_since(known_through) -%}
+        {{ return({'everything': true}) }}
+    {%- endif -%}
     {%- set sql -%}
         with days as (
             select distinct explode(touched_days) as day
@@ -75,8 +107,8 @@
 -#}
 {% macro changed_days_and_edges(relation, known_through, through) %}
     {%- set scope = changed_days(relation, known_through, through) -%}
-    {%- if scope is none -%}
-        {{ return(none) }}
+    {%- if scope is none or 'everything' in scope -%}
+        {{ return(scope) }}
     {%- endif -%}
     {%- set sql -%}
         with windows as (

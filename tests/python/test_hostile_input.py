@@ -322,6 +322,12 @@ EVENT_NODES = [
 ]  # fmt: skip
 
 
+EVENT_TABLES = [
+    "raw.events", "ops.event_files", "stage.events", "mart.actions_per_minute", "mart.action_windows",
+    "quarantine.events",
+]  # fmt: skip
+
+
 def day_event(day: int) -> str:
     return f"{HEADER}2026-01-{day:02}T10:00:00Z,Open\n"
 
@@ -351,14 +357,14 @@ def test_a_change_that_only_raw_saw_leaves_nothing_behind(lake: Lake) -> None:
     assert minutes(own) == [(datetime(2026, 1, 3, 10), 1)]
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [3])
 def test_any_selection_in_any_order_ends_in_the_right_rows(lake: Lake, seed: int) -> None:
     own = own_lake(lake, f"any{seed}", "events")
     chance = random.Random(seed)
     names = ["a.csv", "b.csv", "c.csv"]
     landed: dict[str, int] = {}
     assert own.make().success
-    for _ in range(2):
+    for step in range(2):
         for _ in range(3):
             for name in chance.sample(names, 2):
                 landed[name] = chance.randint(1, 6)
@@ -366,6 +372,11 @@ def test_any_selection_in_any_order_ends_in_the_right_rows(lake: Lake, seed: int
             full = ["--full-refresh"] if chance.random() < 0.4 else []
             chosen = chance.choice([chance.sample(EVENT_NODES, 2), [chance.choice(EVENT_NODES) + "+"]])
             own.dbt("run", *full, "--select", *chosen)
+            # What raw loses once a file has left, nobody has: later on nothing is restored.
+            if step == 0 and chance.random() < 0.6:
+                table = chance.choice(EVENT_TABLES)
+                newest = own.rows(f"describe history {table} limit 1")[0][0]
+                own.rows(f"restore table {table} to version as of {chance.randint(0, newest)}")
         run = own.build()
         assert run.success, run.said
         events = [(datetime(2026, 1, day, 10), "Open") for day in landed.values()]
