@@ -33,8 +33,8 @@
   The files of each landed day that has others, or others' content, than raw holds, as load_landed wants them. A delivery is
   the files that are in the day's folders now; a folder that has gone changes nothing, and one with a file that cannot be
   taken leaves raw as it is. A delivery of which not every row was read is read again. Where not all that raw holds is
-  recorded (`is_judged`), the days with other content there, or loaded since, are loaded again, or, where their folder has gone, recorded:
-  `unrecorded` names these.
+  recorded (`is_judged`), the days with other content there, or loaded since, are loaded again, or, where their folder has
+  gone, recorded: `unrecorded` names these.
 -#}
 {% macro delivery_changes(node, known, is_judged) %}
     {%- set meta = node.config.meta -%}
@@ -118,8 +118,9 @@
 
 
 {#-
-  The content of each landed day that raw holds (in scope): `landed_on`, `row_count`, `loaded_at`, `content`. It is the set of the day's
-  rows, whatever their order and file, told by their count and two exclusive ors over a hash of each; copies count once.
+  The content of each landed day that raw holds (in scope): `landed_on`, `row_count`, `loaded_at`, `content`. It is the set
+  of the day's rows, whatever their order and file, told by their count and two exclusive ors over a hash of each; copies
+  count once.
 -#}
 {% macro delivery_contents(raw, columns) -%}
     select

@@ -12,6 +12,7 @@ The result is the lake's intake file, one JSON object a line for each file known
   for JSON lines, which have no header: each line is a row, and the one column is `line`
 - `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
 - `landed_on`: the landed day that the file's folder says; null where it says none
+- `scanner`: the rules by which it was scanned, a number; of another number it is scanned once more
 - `same_as`: of a path that leads to the same file as another, the path under which the file counts; null of the others
 
 What lies there and is not taken stands in `ignored/<source>.jsonl` beside it, and in `ignored/landing.jsonl` what is no
@@ -84,7 +85,6 @@ class LandedFile:
     is_unreachable: bool = False
     landed_on: str | None = None
     same_as: str | None = None
-    # By which rules it was read; of what an earlier version wrote, the first.
     scanner: int = 1
 
 
