@@ -27,8 +27,8 @@
   whatever comes first, the table of the record or the snapshot.
 -#}
 {% macro take_over_days_as_text(name) %}
-    {%- if execute and built_relation(name) is not none -%}
-        {%- set relation = built_relation(name) -%}
+    {%- set relation = built_relation(name) if execute else none -%}
+    {%- if relation is not none -%}
         {%- set state = history_state(relation, built_node(name).config.meta) -%}
         {%- if state.days_as_text -%}
             {% do begin_generation(state) %}

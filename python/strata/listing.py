@@ -142,14 +142,14 @@ class _Walk:
         except OSError as error:
             if not os.path.lexists(path):
                 return
-            is_file = ends_in(path, self.endings)
-            if error.errno not in _NOWHERE and not is_file:
-                raise _unreadable(path, error) from None
-            if is_file:
-                said = "it is a link that points nowhere" if error.errno in _NOWHERE else "it is a link"
-                self.found[path] = Found(path, path, f"it cannot be read: {said} ({error.strerror})")
+            leads_nowhere = error.errno in _NOWHERE
+            said = f"it is a link{' that points nowhere' if leads_nowhere else ''} ({error.strerror})"
+            if ends_in(path, self.endings):
+                self.found[path] = Found(path, path, f"it cannot be read: {said}")
+            elif leads_nowhere:
+                self.ignored.append(Ignored(path, said))
             else:
-                self.ignored.append(Ignored(path, f"it is a link that points nowhere ({error.strerror})"))
+                raise _unreadable(path, error) from None
             return
         if not stat.S_ISDIR(mode):
             self.file(path, real)

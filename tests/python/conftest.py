@@ -21,7 +21,7 @@ from strata.errors import StrataError
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
 # Spark's interpreter instead of code generated and compiled for each of thousands of statements on a few rows, and a
-# metastore that need not outlive a power cut. The fuzzer, and tests that run processes of their own, go without these.
+# metastore that need not outlive a power cut. The fuzzer and test_run.py, which has no lake of this kind, go without.
 QUICK = {
     "STRATA_SPARK_SETTINGS": (
         "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1"

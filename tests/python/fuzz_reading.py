@@ -309,20 +309,21 @@ def read_table(found: Expected, text: str) -> None:
     if whole is None:
         found.tables = [by_line]
         return
-    # docs/events.md: a file with a quoted line break is read as one record a row, and its records must end alike.
-    if len(whole.ends) > 1:
+    # docs/events.md: a file with a quoted line break is read as one record a row, and its records must end alike. Where
+    # a record has too few or too many fields, or a quote stands inside of a field, nobody knows whether that is the
+    # quote which was never closed: then each line may stand for itself. So too with blank lines in quotes.
+    is_even = not whole.is_loose and all(len(record) == width for record in whole.records)
+    if len(whole.ends) > 1 and is_even:
         found.refusal = (*found.refusal, "end in different ways")
+    elif len(whole.ends) > 1:
+        found.may_be_refused = True
     records = [record for record in whole.records if not (len(record) == 1 and is_blank(record[0]))][1:]
     rows = []
     for record in records:
         rows.append(Row("\0".join(record), (exactly(record) if len(record) == width else MALFORMED,)))
     found.tables = [rows]
-    # Where a record has too few or too many fields, or a quote stands inside of a field, nobody knows whether that is
-    # the quote which was never closed: then each line may stand for itself. So too with blank lines in quotes.
-    if whole.is_loose or any(len(record) != width for record in whole.records):
+    if not is_even:
         found.tables.append(by_line)
-        found.may_be_refused = found.may_be_refused or len(whole.ends) > 1
-        found.refusal = tuple(word for word in found.refusal if word != "end in different ways")
 
 
 def others_of(found: Expected, values: list[str | None]) -> Counter:

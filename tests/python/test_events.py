@@ -285,7 +285,7 @@ def test_three_incremental_runs_give_the_expected_tables(grown) -> None:
 def test_one_run_over_the_same_files_gives_the_same_rows(grown) -> None:
     lake, _ = grown
     once = replace(lake, prefix="once")
-    run = once.make()
+    run = once.build()
     assert run.success, run.said
     assert marts(once) == marts(lake)
 
@@ -357,7 +357,7 @@ def test_a_run_of_one_layer_alone_is_made_good_by_the_next(grown) -> None:
     lake.land("2026/01/12/a.csv", csv(*some_events(10, "2026-01-04", 5)))
     landed["2026/01/12/a.csv"] = some_events(10, "2026-01-04", 5)
     assert lake.dbt("run", "--select", "+stage_events").success
-    run = lake.run()
+    run = lake.build()
     assert run.success, run.said
     assert marts(lake) == expected_marts(all_of(landed))
 
