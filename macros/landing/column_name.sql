@@ -61,12 +61,6 @@
 {% endmacro %}
 
 
-{#- The names of a node's own columns, as described, in lower case. -#}
-{% macro own_columns(name) %}
-    {{ return(built_node(name).columns.keys() | map('lower') | list) }}
-{% endmacro %}
-
-
 {#-
   The columns of a table, in its order: a list of objects with `column_name` and `landed_name`, none for one that no landed
   name gave it. Empty where there is no table.
@@ -91,7 +85,7 @@
 {% endmacro %}
 
 
-{#- The columns of a model's table that landed names gave it, as named_columns gives them, in the table's order. -#}
+{#- The columns of a node's table that landed names gave it, as named_columns gives them, in the table's order. -#}
 {% macro landed_columns(name) %}
     {%- set columns = [] -%}
     {%- if execute -%}

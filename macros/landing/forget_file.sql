@@ -1,26 +1,41 @@
 {#-
-  Have the next build take back all that a file gave which is not in the landing folder any more: by the path that it is
-  known by, of events or fleet sensors. Of purchases a day is delivered again instead.
+  Take out of raw all that a file gave which is not in the landing folder any more, by the path that it is known by; the next
+  build takes it out of what follows. Of a daily snapshot a day is delivered again instead.
   dbt run-operation forget_file --args '{path: "events/2026/01/05/a.csv"}'
 -#}
 {% macro forget_file(path) %}
     {%- set where = ' where path = ' ~ text_literal(path) -%}
     {%- set known = [] -%}
-    {%- for node in graph.nodes.values() if node.config.get('meta', {}).get('scope') == 'files_to_judge' -%}
-        {%- set files = built_relation(node.name) -%}
-        {%- set intake = built_relation(node.config.meta.intake) -%}
-        {%- if files is not none and run_query('select count(*) from ' ~ files ~ where)[0][0] -%}
-            {%- if run_query('select count(*) from ' ~ intake ~ where ~ ' and is_listed')[0][0] -%}
+    {%- for source in declared_sources() if source.arrives != 'daily_snapshot' and built_relation('loaded_files') is not none -%}
+        {%- if run_query('select count(*) from (' ~ known_files(source) ~ ')' ~ where)[0][0] -%}
+            {%- if run_query('select count(*) from (' ~ listed_files(source.name) ~ ')' ~ where ~ ' and is_listed')[0][0] -%}
                 {% do exceptions.raise_compiler_error(
                     'The file ' ~ path ~ ' is in the landing folder: take it away, and then have it forgotten.'
                 ) %}
             {%- endif -%}
-            {% do run_query('update ' ~ files ~ " set status = 'refused', reason = 'it is to be forgotten'" ~ where) %}
-            {% do known.append(node.name) %}
+            {#- What is left half-way is found by the next load, for not all is noted then. -#}
+            {% do run_query('delete from ' ~ place_of('raw_' ~ source.name) ~ where) %}
+            {% do run_query('delete from ' ~ place_of('loaded_files') ~ where ~ " and source = '" ~ source.name ~ "'") %}
+            {% do known.append(source.name) %}
         {%- endif -%}
     {%- endfor -%}
     {%- if not known -%}
         {% do exceptions.raise_compiler_error('No file ' ~ path ~ ' is known: ops.landed_files has the paths of all.') %}
     {%- endif -%}
-    {{ log('The file ' ~ path ~ " is forgotten by the next 'dbt build'.", info=True) }}
+    {{ log('The file ' ~ path ~ " is forgotten: 'dbt build' takes it out of what was made of it.", info=True) }}
+{% endmacro %}
+
+
+{#-
+  Have the next build load every file of a source again that is in the landing folder: after a limit was raised, for instance.
+  dbt run-operation load_again --args '{source: fleet_sensors}'
+-#}
+{% macro load_again(source) %}
+    {%- if declared(source) is none -%}
+        {% do exceptions.raise_compiler_error('There is no source ' ~ source ~ ': name one that is declared.') %}
+    {%- elif built_relation('loaded_files') is none -%}
+        {% do exceptions.raise_compiler_error("Nothing is loaded yet: 'dbt build' loads what has landed.") %}
+    {%- endif -%}
+    {% do run_query('update ' ~ place_of('loaded_files') ~ " set content_hash = null where source = '" ~ source ~ "'") %}
+    {{ log('Each file of ' ~ source ~ " that is there is loaded again by the next 'dbt build'.", info=True) }}
 {% endmacro %}

@@ -1,12 +1,12 @@
-{#- The name of the temporary view of the rows that a raw table loads in a run; with the schema, for threads share it. -#}
-{% macro landed_rows(relation) -%}
-    landed_rows__{{ relation.schema }}__{{ relation.identifier }}
+{#- The name of the temporary view of the rows that are loaded of a source in a run; with the schema, for threads share it. -#}
+{% macro landed_rows(source) -%}
+    landed_rows__{{ place_of('raw_' ~ source.name).schema if execute else 'raw' }}__{{ source.name }}
 {%- endmacro %}
 
 
 {#-
-  Make the view landed_rows(relation) of a raw table with its node's `meta`: a row for each row of the files in `to_load`
-  (see load_landed), with the source's columns by their header names as text, and
+  Make the view landed_rows(source): a row for each row of the files in `to_load` (see files_to_load), with the declared
+  columns by their names in raw as text, and
     a column for each of `others` (see other_columns_of), as text; null in a file that lacks it
     other_columns: the text of all columns but the source's own, a JSON object by name; null where the file has none
     malformed_line: the whole line where it has too few or too many fields, its columns then null; else null
@@ -17,9 +17,10 @@
   more has no row (ignoreMissingFiles), so that the others go on: it has fewer rows than were counted in it, and is refused
   for that.
 -#}
-{% macro create_landed_view(relation, meta, to_load, others) %}
-    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ meta.source -%}
-    {%- set columns = meta.columns -%}
+{% macro create_landed_view(source, to_load, others) %}
+    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ source.name -%}
+    {%- set is_lines = source.arrives == 'growing_lines' -%}
+    {%- set raw_names = ['line'] if is_lines else source.columns | map(attribute='raw_name') | list -%}
     {%- set others_of_tables = others | map(attribute='column_name') | list -%}
     {%- set groups = {} -%}
     {%- for file in to_load -%}
@@ -28,7 +29,7 @@
     {%- set parts = [] -%}
     {%- for key, ids in groups.items() -%}
         {%- set header, reading = fromjson(key) -%}
-        {%- set view = landed_rows(relation) ~ '__' ~ loop.index -%}
+        {%- set view = landed_rows(source) ~ '__' ~ loop.index -%}
         {#- With a slash in it Hadoop takes each of a thousand names for a path; else it matches each folder with all names. -#}
         {%- set place -%}
             path {{ text_literal(literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
@@ -57,20 +58,21 @@
                 sep '\u0001',
                 quote ''
                 {%- else %}
+                sep {{ text_literal(source.separator) }},
                 escape '"'
                 {%- endif %}
             )
             {%- endif %}
         {%- endcall %}
         {% do parts.append(
-            landed_text_part(view) if reading == 'text' else landed_rows_part(view, header, reading, columns, others)
+            landed_text_part(view) if reading == 'text' else landed_rows_part(source, view, header, reading, others)
         ) %}
     {%- endfor -%}
     {% call statement('landed_rows') -%}
-        create or replace temporary view {{ landed_rows(relation) }} as
+        create or replace temporary view {{ landed_rows(source) }} as
         {% if parts -%}
         select
-            {%- for column in columns + others_of_tables %}
+            {%- for column in raw_names + others_of_tables %}
             rows.`{{ column }}`,
             {%- endfor %}
             rows.other_columns,
@@ -81,10 +83,10 @@
         from (
             {{ parts | join(' union all ') }}
         ) as rows
-        inner join {{ built_relation(meta.intake) }} as files on rows._file_id = files.file_id
+        inner join ({{ listed_files(source.name) }}) as files on rows._file_id = files.file_id
         {%- else -%}
         select
-            {%- for column in columns + others_of_tables %}
+            {%- for column in raw_names + others_of_tables %}
             cast(null as string) as `{{ column }}`,
             {%- endfor %}
             cast(null as string) as other_columns,
@@ -111,13 +113,14 @@
 
 
 {#- The rows of the files of one header, by its names. -#}
-{% macro landed_rows_part(view, header, reading, columns, others) -%}
+{% macro landed_rows_part(source, view, header, reading, others) -%}
+    {%- set columns = source.columns | map(attribute='landed_name') | list -%}
     select
-        {%- for column in columns %}
-        {% if header | select('equalto', column) | list | length == 1 -%}
-        case when malformed_line is null then c{{ header.index(column) }} end as `{{ column }}`,
+        {%- for column in source.columns %}
+        {% if header | select('equalto', column.landed_name) | list | length == 1 -%}
+        case when malformed_line is null then c{{ header.index(column.landed_name) }} end as `{{ column.raw_name }}`,
         {%- else -%}
-        cast(null as string) as `{{ column }}`,
+        cast(null as string) as `{{ column.raw_name }}`,
         {%- endif %}
         {%- endfor %}
         {%- for other in others %}
@@ -168,7 +171,7 @@
                         line,
                         '{% for name in header %}c{{ loop.index0 }} string, {% endfor %}malformed_line string',
                         map(
-                            'escape', '"', 'maxColumns', '600000', 'columnNameOfCorruptRecord', 'malformed_line',
+                            'sep', {{ text_literal(source.separator) }}, 'escape', '"', 'maxColumns', '600000', 'columnNameOfCorruptRecord', 'malformed_line',
                             'mode', 'PERMISSIVE'
                         )
                     )
@@ -193,18 +196,19 @@
 
 
 {#-
-  The columns of the files in `to_load` beside the source's own: a list of objects with `name`, as in the header, and
+  The columns of the files in `to_load` beside the declared ones: a list of objects with `name`, as in the header, and
   `column_name`, in the table `relation` with the columns `own`. One that a header has more than once has no place of its
   own; other_columns holds it.
 -#}
-{% macro other_columns_of(to_load, columns, relation, own) %}
+{% macro other_columns_of(to_load, source, relation, own) %}
+    {%- set declared_names = source.columns | map(attribute='landed_name') | list -%}
     {%- set names = [] -%}
     {%- for file in to_load -%}
-        {%- for name in file.columns if name not in columns and name not in names -%}
+        {%- for name in file.columns if name not in declared_names and name not in names -%}
             {%- if file.columns | select('equalto', name) | list | length == 1 -%}
                 {% do names.append(name) %}
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    {{ return(named_columns(names | sort, relation, own)) }}
+    {{ return(named_columns(names | sort, relation, own | map('lower') | list)) }}
 {% endmacro %}

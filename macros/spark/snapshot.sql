@@ -1,31 +1,31 @@
 {#-
   The snapshot materialization of this project: dbt's `check` strategy, made safe for daily full deliveries. It is for
-  snapshots that say in their `meta` which deliveries they are of (raw, deliveries, rebuilt); any other is dbt-spark's own.
+  snapshots that bear the name of a source that is declared as a daily snapshot; any other is dbt-spark's own.
 
   Why not dbt-spark's (checked on dbt-adapters 1.24.5, dbt-spark 1.11.0): it dates versions by the wall clock, takes any
   delivery in any order, ends every row for an empty one, and fails for ever on a corrected one (dbt-core#7138,
   dbt-adapters#1329, #1401, #1759, #2101); and it evaluates the query three times. From dbt's strategy comes
-  the comparison of `check_cols`, null-safe; macros/purchases holds the rest. The key of a version is the
-  purchase and its number, so that dbt's hash of both is not kept: random text was half of what a MERGE writes.
+  the comparison of `check_cols`, null-safe; macros/history holds the rest. The key of a version is the
+  source's key and the version's number, so that dbt's hash of both is not kept: random text was half of what a MERGE writes.
 
-  What a run does, by the environment variable STRATA_HISTORY, which the command line `strata` sets:
+  What a run does, by the variable `history`:
     (not set): load what has landed and take the oldest pending day, or the one that `snapshot_date` names
-    catch-up: take every pending day; replay: the same, from STRATA_REPLAY_FROM on, whatever the history held of it
-    rebuild: put the whole history, as the model `meta.rebuilt` derives it, in the place of what is there
+    catch-up: take every pending day; replay: the same, from `replay_from` on, whatever the history held of it
+    rebuild: put the whole history, as one statement derives it from raw, in the place of what is there
 -#}
 {% materialization snapshot, adapter='spark' %}
-    {%- set meta = config.get('meta', {}) -%}
-    {%- if not meta.get('deliveries') -%}
+    {%- set source = declared(model.name) -%}
+    {%- if source is none or source.arrives != 'daily_snapshot' -%}
         {{ return(dbt.materialization_snapshot_spark()) }}
     {%- endif -%}
     {%- set relation = this.incorporate(type='table') -%}
-    {%- if config.get('strategy') != 'check' or config.get('hard_deletes') != 'invalidate'
-        or config.get('unique_key') is not string or config.get('check_cols') is string -%}
+    {%- set settled = history_config(source.name) -%}
+    {%- for name in ('unique_key', 'strategy', 'check_cols', 'hard_deletes') if config.get(name) != settled[name] -%}
         {% do exceptions.raise_compiler_error(
-            "Snapshot " ~ model.name ~ " must have the strategy check, hard_deletes invalidate, one column as unique_key and"
-            ~ " a list of check_cols: this project has no other."
+            'Snapshot ' ~ model.name ~ ' has another ' ~ name ~ ' than its source declares: configure it by history_config(\''
+            ~ source.name ~ "') alone, and mend the declaration."
         ) %}
-    {%- endif -%}
+    {%- endfor -%}
     {%- if flags.EMPTY -%}
         {% do exceptions.raise_compiler_error(
             'With --empty a snapshot would find nothing delivered: run it without, the history is as it was.'
@@ -36,18 +36,18 @@
     {%- endif -%}
     {{ run_hooks(pre_hooks) }}
 
-    {% do load_deliveries(meta) %}
+    {% do load_source(source) %}
     {%- if load_relation(relation) is none -%}
-        {% do create_delta_table(model, relation, empty_history()) %}
+        {% do create_delta_table(model, relation, empty_history(source, compiled_code)) %}
     {%- endif -%}
-    {% do ensure_history_days(meta) %}
-    {% do take_over_days_as_text(model.name) %}
-    {%- set state = history_state(relation, meta) -%}
-    {%- set mode = env_var('STRATA_HISTORY', '') -%}
+    {% do ensure_history_days() %}
+    {% do take_over_days_as_text() %}
+    {%- set state = history_state(relation) -%}
+    {%- set mode = var('history') or '' -%}
     {%- if mode == 'rebuild' -%}
-        {% do rebuild_history(relation, state, meta) %}
+        {% do rebuild_history(source, relation, state, compiled_code) %}
     {%- else -%}
-        {% do take_pending_days(relation, state, meta, mode, compiled_code) %}
+        {% do take_pending_days(source, relation, state, mode, compiled_code) %}
     {%- endif -%}
     {% call noop_statement('main', 'OK') -%} {%- endcall %}
 

@@ -77,12 +77,6 @@
 {% endmacro %}
 
 
-{#- The columns of a node's description, without a row: what a table is made with that gets its others by add_columns. -#}
-{% macro described_columns(node, sql) -%}
-    select `{{ node.columns.keys() | join('`, `') }}` from ({{ sql }}) where false
-{%- endmacro %}
-
-
 {#-
   Add the text columns that a table does not have yet, in one commit: Delta's schema evolution, of the table's description
   alone. `columns` as named_columns gives them; the comment of a column tells the name that it landed under. Returns those
@@ -120,11 +114,10 @@
 
 
 {#-
-  A text as a Spark literal: Spark reads backslashes in literals as escapes. The end of a comment is written as one, for
-  in_scope looks for a comment.
+  A text as a Spark literal: Spark reads backslashes in literals as escapes.
 -#}
 {% macro text_literal(value) -%}
-    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") | replace("*/", "*\\u002f") }}'
+    '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}'
 {%- endmacro %}
 
 

@@ -1,71 +1,41 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append_new',
-        full_refresh=false,
-        meta={'follows': ['event_files', 'purchase_deliveries', 'raw_fleet_sensors']},
-    )
-}}
+{{ config(materialized='incremental', incremental_strategy='append_new', full_refresh=false) }}
+{% do changes_of(ref('loaded_files')) %}
+{% for source in declared_sources('events') %}
+{% do changes_of(ref(source.name ~ '_files')) %}
+{% endfor %}
 
--- depends_on: {{ ref('raw_fleet_sensors') }}
+-- The columns of raw are asked for by name.
+{% for source in declared_sources() %}
+-- depends_on: {{ ref('raw_' ~ source.name) }}
+{% endfor %}
 
-with event_columns as (
-    select
-        intake.path,
-        intake.landed_on,
-        explode(array_distinct(intake.columns)) as landed_name
-    from {{ ref('event_intake') }} as intake
-    inner join {{ ref('event_files') }} as files on intake.path = files.path
-    where files.status = 'loaded' and intake.content_hash = files.content_hash
+with files as (
+    select * from {{ ref('loaded_files') }}
 ),
 
-delivered_files as (
-    select inline(files) as (path, content_hash)
-    from {{ ref('purchase_deliveries') }}
-),
-
-purchase_columns as (
-    select
-        intake.path,
-        intake.landed_on,
-        explode(array_distinct(intake.columns)) as landed_name
-    from {{ ref('purchase_intake') }} as intake
-    inner join delivered_files on intake.path = delivered_files.path
-    where intake.content_hash = delivered_files.content_hash
-),
-
-sensor_keys as (
-    select * from {{ ref('sensor_keys') }}
+accepted_files as (
+    select * from {{ ref('landed_files') }}
+    where status = 'loaded'
 ),
 
 -- What each file has of each column: a value, and its types.
 landed_columns as (
     select
-        'events' as source,
-        landed_name,
-        path,
-        landed_on,
-        true as has_value,
-        array('text') as types
-    from event_columns
-    union all
-    select
-        'purchases' as source,
-        landed_name,
-        path,
-        landed_on,
-        true as has_value,
-        array('text') as types
-    from purchase_columns
-    union all
-    select
-        'fleet_sensors' as source,
-        landed_name,
-        path,
-        landed_on,
-        value_count > 0 as has_value,
-        types
-    from sensor_keys
+        files.source,
+        files.landed_column.name as landed_name,
+        files.path,
+        files.landed_on,
+        coalesce(files.landed_column.value_count > 0, true) as has_value,
+        array_distinct(files.landed_column.types) as types
+    from (
+        select
+            source,
+            path,
+            landed_on,
+            explode(columns) as landed_column
+        from files
+    ) as files
+    left semi join accepted_files on files.source = accepted_files.source and files.path = accepted_files.path
 ),
 
 known as (
@@ -83,7 +53,7 @@ added as (
     group by source, landed_name
 ),
 
-sensor_types as (
+key_types as (
     select
         source,
         landed_name,
@@ -91,7 +61,7 @@ sensor_types as (
         landed_on,
         path
     from landed_columns
-    where source = 'fleet_sensors' and landed_name not in {{ text_list(line_keys()) }}
+    where {{ is_growing_key() }}
 ),
 
 type_conflicts as (
@@ -101,7 +71,7 @@ type_conflicts as (
         type,
         'type_conflict' as change,
         min(struct(landed_on, path)) as first_seen
-    from sensor_types
+    from key_types
     where type <> 'number'
     group by source, landed_name, type
 ),
@@ -245,8 +215,10 @@ schema_changes as (
                 or (changes.change = 'type_conflict' and changes.type = known.type)
                 or (changes.change in ('silent', 'returned') and changes.first_seen.landed_on = known.landed_on)
             )
-    -- A key beyond max_sensor_columns is in quarantine, and no change of the table.
-    where changes.source <> 'fleet_sensors' or columns.column_name is not null
+    -- A key beyond max_columns is in quarantine, and no change of the table.
+    where
+        columns.column_name is not null
+        or changes.source not in {{ text_list(declared_sources('growing_lines') | map(attribute='name') | list + ['']) }}
 )
 
 select * from schema_changes

@@ -1,6 +1,8 @@
 -- Guards: for each file of fleet sensors, the values of its lines (counted when the line was read, before any column
 -- was made of them) = readings + equal copies + values quarantined. Without it a value could be lost on its way to its
 -- column, or to stage and quarantine.
+{% set source = declared('fleet_sensors') %}
+
 with landed as (
     select
         path,
@@ -19,8 +21,7 @@ readings_with_copies as (
 ),
 
 sensor_values as (
-    select * from {{ ref('sensor_values') }}
-    where {{ when_copies_were_taken() }}
+    {{ line_values(ref('judged_fleet_sensors'), source, 'sensor', when_copies_were_taken(ref('stage_sensor_readings'), source)) }}
 ),
 
 -- The reading itself and its copies, by the files that they are in.

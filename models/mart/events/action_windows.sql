@@ -3,10 +3,11 @@
         materialized='incremental',
         incremental_strategy='replace_where',
         on_schema_change='fail',
-        meta={'scope': 'changed_days_and_edges', 'scope_column': 'window_start', 'follows': 'actions_per_minute'},
         tblproperties={'strata.window_minutes': var('window_minutes')},
     )
 }}
+{% set minutes = ref('actions_per_minute') %}
+{% set scope = with_edges(changes_of(minutes, by='minute_start', replaces='window_start'), minutes) %}
 
 with minutes as (
     select * from {{ ref('actions_per_minute') }}
@@ -30,7 +31,7 @@ counted as (
         sum(open_count) as open_count,
         sum(close_count) as close_count
     from minutes
-    where {{ in_scope('minute_start') }}
+    where {{ in_scope(scope, 'minute_start') }}
     group by 1
 ),
 
@@ -44,7 +45,7 @@ action_windows as (
         cast(coalesce(counted.open_count + counted.close_count, 0) / 2 as double) as average_actions
     from every_window
     left join counted on every_window.window_start = counted.window_start
-    where {{ in_scope('every_window.window_start') }}
+    where {{ in_scope(scope, 'every_window.window_start') }}
 )
 
 select * from action_windows

@@ -3,14 +3,14 @@
         materialized='incremental',
         incremental_strategy='replace_where',
         on_schema_change='fail',
-        meta={'scope': 'changed_days', 'scope_column': 'minute_start', 'follows': 'stage_events'},
         tblproperties={'strata.window_minutes': var('window_minutes')},
     )
 }}
+{% set scope = changes_of(ref('stage_events'), by='event_at', replaces='minute_start') %}
 
 with events as (
     select * from {{ ref('stage_events') }}
-    where {{ in_scope('event_at') }}
+    where {{ in_scope(scope, 'event_at') }}
 ),
 
 minutes as (

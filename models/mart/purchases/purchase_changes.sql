@@ -4,12 +4,20 @@ with versions as (
     select * from {{ ref('purchases') }}
 ),
 
+quarantined_rows as (
+    select * from {{ ref('quarantine_purchases') }}
+    where purchase_id is not null
+),
+
 quarantined_purchases as (
-    select * from {{ ref('quarantined_purchases') }}
+    select distinct
+        landed_on,
+        purchase_id
+    from quarantined_rows
 ),
 
 days as (
-    {{ history_days() }}
+    {{ history_days('purchases') }}
 ),
 
 with_neighbours as (

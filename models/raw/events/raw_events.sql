@@ -1,27 +1,3 @@
-{{
-    config(
-        materialized='landed',
-        alias='events',
-        tblproperties={'delta.dataSkippingStatsColumns': 'path'},
-        meta={
-            'source': 'events',
-            'changes': 'changed_landed_files',
-            'scope_column': 'path',
-            'intake': 'event_intake',
-            'files': 'event_files',
-            'columns': ['time', 'action'],
-        },
-    )
-}}
+{{ config(materialized='landed', alias='events', tblproperties={'delta.dataSkippingStatsColumns': 'path'}) }}
 
--- depends_on: {{ ref('event_intake') }}
-
-select
-    time,
-    action,
-    other_columns,
-    malformed_line,
-    path,
-    file_modified_at,
-    current_timestamp() as loaded_at
-from {{ landed_rows(this) }}
+{{ landed(source('landing', 'events')) }}

@@ -1,0 +1,202 @@
+{#-
+  What is made of JSON lines whose keys grow: their values as readings, those that are none, and windows. The bodies of the models
+  stage_<source>, of its quarantine and of its mart; `lines` is the model judged_<source>, `named` what the column is called that
+  tells of which key a value is.
+-#}
+
+{#-
+  The values of the valid lines of files that are not refused, null being none: key, time, `named` (its column in raw; null
+  where it has none), landed_name (of one without a column), landed_text (its JSON), value (null where it is no number), path,
+  landed_on, loaded_at.
+-#}
+{% macro line_values(lines, source, named, condition='true') -%}
+    select
+        {{ source.key }},
+        {{ source.time }},
+        {{ named }},
+        landed_name,
+        landed_text,
+        -- -0.0 is 0.
+        case
+            when {{ named }} is not null and {{ json_type('landed_text') }} = 'number' then cast(landed_text as double) + 0.0
+        end as value,
+        path,
+        landed_on,
+        loaded_at
+    from (
+        select
+            {{ source.key }},
+            {{ source.time }},
+            explode({{ map_of_keys(landed_columns('raw_' ~ source.name)) }}) as ({{ named }}, landed_text),
+            cast(null as string) as landed_name,
+            path,
+            landed_on,
+            loaded_at
+        from ({{ lines_of_loaded_files(lines, source) }})
+        where is_valid and {{ condition }}
+        union all by name
+        select
+            {{ source.key }},
+            {{ source.time }},
+            cast(null as string) as {{ named }},
+            explode(other_values) as (landed_name, landed_text),
+            path,
+            landed_on,
+            loaded_at
+        from ({{ lines_of_loaded_files(lines, source) }})
+        where is_valid and {{ condition }}
+    )
+{%- endmacro %}
+
+
+{#- The lines of files that are not refused; lines of another load than is noted are not judged yet. -#}
+{% macro lines_of_loaded_files(lines, source) -%}
+    select lines.*
+    from {{ lines }} as lines
+    inner join {{ ref('loaded_files') }} as files
+        on lines.path = files.path and lines.loaded_at = files.loaded_at
+    where files.source = '{{ source.name }}' and files.reason is null
+{%- endmacro %}
+
+
+{#-
+  Readings: a number that a key's holder gave at a time, once, however many equal copies of it landed (`copy_count` besides
+  `path`, the first file by name). Where it said different numbers of one thing at one time, none of them is a reading.
+-#}
+{% macro readings(lines, name, named='name') -%}
+    {%- set source = declared(name) -%}
+    {%- set scope = changes_of(ref('raw_' ~ name), by=source.time) -%}
+    select
+        {{ source.key }},
+        {{ source.time }},
+        {{ named }},
+        min(value) as value,
+        min(path) as path,
+        count(*) - 1 as copy_count
+    from ({{ line_values(lines, source, named, in_scope(scope, source.time)) }})
+    where value is not null
+    group by {{ source.key }}, {{ source.time }}, {{ named }}
+    having min(value) = max(value)
+{%- endmacro %}
+
+
+{#-
+  What is no reading, of files that are not refused: a value, with the reason not_a_number, no_column or conflicting; or a line
+  that is not valid, whole.
+-#}
+{% macro quarantined_readings(lines, name, named='name') -%}
+    {%- set source = declared(name) -%}
+    {%- set scope = changes_of(ref('raw_' ~ name), by=['path', source.time]) -%}
+    with line_values as (
+        {{ line_values(lines, source, named, in_scope(scope, source.time, by=source.time)) }}
+    ),
+
+    conflicts as (
+        select
+            {{ source.key }},
+            {{ source.time }},
+            {{ named }}
+        from line_values
+        where value is not null
+        group by {{ source.key }}, {{ source.time }}, {{ named }}
+        having min(value) <> max(value)
+    ),
+
+    judged_values as (
+        select
+            line_values.*,
+            case
+                when line_values.{{ named }} is null
+                    then 'no_column'
+                when line_values.value is null
+                    then 'not_a_number'
+                when conflicts.{{ named }} is not null
+                    then 'conflicting'
+            end as reason
+        from line_values
+        left join conflicts
+            on
+                line_values.{{ source.key }} = conflicts.{{ source.key }}
+                and line_values.{{ source.time }} = conflicts.{{ source.time }}
+                and line_values.{{ named }} = conflicts.{{ named }}
+    )
+
+    select
+        {{ source.key }},
+        {{ source.time }},
+        {{ named }},
+        landed_name,
+        landed_text,
+        cast(null as string) as line,
+        array(reason) as reasons,
+        path,
+        landed_on,
+        loaded_at
+    from judged_values
+    where reason is not null
+    union all
+    select
+        landed_key as {{ source.key }},
+        -- A line has no time of a reading, and so is replaced with its file.
+        cast(null as timestamp) as {{ source.time }},
+        null as {{ named }},
+        null as landed_name,
+        null as landed_text,
+        line,
+        reasons,
+        path,
+        landed_on,
+        loaded_at
+    from ({{ lines_of_loaded_files(lines, source) }})
+    where not is_valid and {{ in_scope(scope, 'path', by='path') }}
+{%- endmacro %}
+
+
+{#- Windows of readings: for each key and name, those with a reading, from the model stage_<source>. -#}
+{% macro reading_windows(stage, name, named='name') -%}
+    {%- set source = declared(name) -%}
+    {%- set scope = changes_of(stage, by=source.time, replaces='window_start') -%}
+    -- Sums of doubles depend on their order: in the order of time they are the same in whatever runs the readings came.
+    with readings as (
+        select
+            *,
+            {{ window_start(source.time) }} as window_start
+        from {{ stage }}
+        where {{ in_scope(scope, source.time) }}
+        distribute by {{ source.key }}, {{ named }}
+        sort by {{ source.key }}, {{ named }}, {{ source.time }}
+    )
+
+    select
+        {{ source.key }},
+        {{ named }},
+        window_start,
+        window_start + {{ window_length() }} as window_end,
+        count(*) as reading_count,
+        min(value) as min_value,
+        sum(value) / count(*) as average_value,
+        max(value) as max_value,
+        max_by(value, {{ source.time }}) as last_value,
+        min({{ source.time }}) as first_reading_at,
+        max({{ source.time }}) as last_reading_at
+    from readings
+    group by {{ source.key }}, {{ named }}, window_start
+{%- endmacro %}
+
+
+{#-
+  A condition on the time of readings: within that in which readings have equal copies; false where none has. So a comparison
+  with raw reads no more of it than it must.
+-#}
+{% macro when_copies_were_taken(stage, source) -%}
+    {%- set sql -%}
+        select cast(min({{ source.time }}) as string), cast(max({{ source.time }}) as string) from {{ stage }}
+        where copy_count > 0
+    {%- endset -%}
+    {%- set span = run_query(sql)[0] if execute and load_relation(stage) is not none else [none, none] -%}
+    {%- if span[0] is none -%}
+        false
+    {%- else -%}
+        {{ source.time }} between timestamp'{{ span[0] }}' and timestamp'{{ span[1] }}'
+    {%- endif -%}
+{%- endmacro %}

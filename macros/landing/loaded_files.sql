@@ -1,0 +1,300 @@
+{#-
+  raw.loaded_files: what the raw tables hold, file by file, as the loader knows it. It tells a run what it need not load, and
+  the models what changed. The loader alone writes it, after the raw table; that both are in step is noted at the raw table,
+  in its property strata.noted: the version that all is noted of. Where that is not the newest but one (a run was killed, the
+  table restored, somebody wrote to it), raw is looked at, and what is not as noted is loaded again.
+  Called by load_source() and by what reads deliveries.
+-#}
+
+{#- Its columns, without a row. -#}
+{% macro no_loaded_files() -%}
+    select
+        cast(null as string) as source,
+        cast(null as string) as path,
+        cast(null as date) as landed_on,
+        cast(null as bigint) as size,
+        cast(null as timestamp) as modified_at,
+        cast(null as string) as content_hash,
+        cast(null as array<struct<name: string, types: array<string>, value_count: bigint>>) as columns,
+        cast(null as bigint) as rows_landed,
+        cast(null as bigint) as rows_loaded,
+        cast(null as bigint) as rows_malformed,
+        cast(null as boolean) as is_ahead,
+        cast(null as string) as fault,
+        cast(null as string) as reason,
+        cast(null as string) as delivery_content,
+        cast(null as int) as reader,
+        cast(null as timestamp) as loaded_at
+    where false
+{%- endmacro %}
+
+
+{#- Make the table where it is not there: the loader may run without the model, and before it. -#}
+{% macro ensure_loaded_files() %}
+    {%- if execute and built_relation('loaded_files') is none -%}
+        {% do create_delta_table(
+            built_node('loaded_files'), place_of('loaded_files'), no_loaded_files(), {'delta.enableChangeDataFeed': 'true'}
+        ) %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- What is noted of a source's files. -#}
+{% macro known_files(source) -%}
+    select * from {{ place_of('loaded_files') }}
+    where source = '{{ source.name }}'
+{%- endmacro %}
+
+
+{#- Whether a raw table is as raw.loaded_files says. -#}
+{% macro is_all_noted(raw) %}
+    {%- set newest = newest_version(raw) -%}
+    {{ return(
+        newest.operation == 'SET TBLPROPERTIES'
+        and table_property(raw, 'strata.noted') == (newest.version | int - 1) | string
+    ) }}
+{% endmacro %}
+
+
+{% macro note_all_is_noted(raw) %}
+    {% do set_table_properties(raw, {'strata.noted': newest_version(raw).version}) %}
+{% endmacro %}
+
+
+{#-
+  Look at a raw table of which not all is noted. A file whose rows are not those that were noted, by their count and the time
+  of their load, has no content hash from then on, so that it is loaded again when it is there; and else is known by what
+  raw holds.
+-#}
+{% macro note_what_raw_holds(source, raw) %}
+    {%- set differing -%}
+        with loaded as (
+            select path, max(loaded_at) as loaded_at, count(*) as rows_loaded, {{ landed_day(source, 'min') }} as landed_on
+            from {{ raw }}
+            group by path
+        ),
+
+        known as (
+            {{ known_files(source) }}
+        )
+
+        select
+            coalesce(loaded.path, known.path) as path,
+            coalesce(loaded.landed_on, known.landed_on) as landed_on,
+            loaded.loaded_at,
+            coalesce(loaded.rows_loaded, 0) as rows_loaded
+        from loaded
+        full outer join known on loaded.path = known.path
+        where
+            not (loaded.rows_loaded <=> known.rows_loaded and loaded.loaded_at <=> known.loaded_at)
+            and not (loaded.path is null and known.rows_loaded = 0)
+    {%- endset -%}
+    {%- set paths = run_query('select path from (' ~ differing ~ ')').columns[0].values() | list -%}
+    {%- if paths -%}
+        {#- Of a snapshot the days that they are of, for a day's content is that of all its files. -#}
+        {%- set days = run_query('select distinct cast(landed_on as string) from (' ~ differing ~ ') where landed_on is not null')
+            .columns[0].values() | list if source.arrives == 'daily_snapshot' else [] -%}
+        {% call statement('note_what_raw_holds') -%}
+            insert into {{ place_of('loaded_files') }} replace where
+            source = '{{ source.name }}' and (path in {{ text_list(paths) }}{% if days %} or {{ scope_predicate({'days': days}, 'landed_on') }}{% endif %})
+            select
+                '{{ source.name }}' as source,
+                coalesce(differing.path, known.path) as path,
+                coalesce(differing.landed_on, known.landed_on) as landed_on,
+                coalesce(known.size, listed.size) as size,
+                coalesce(known.modified_at, listed.modified_at) as modified_at,
+                if(differing.path is null, known.content_hash, null) as content_hash,
+                coalesce(known.columns, {{ columns_of_header('listed.columns') }}) as columns,
+                coalesce(known.rows_landed, listed.rows_landed, differing.rows_loaded) as rows_landed,
+                coalesce(differing.rows_loaded, known.rows_loaded) as rows_loaded,
+                known.rows_malformed,
+                coalesce(known.is_ahead, true) as is_ahead,
+                known.fault,
+                known.reason,
+                {{ 'contents.content' if days else 'cast(null as string)' }} as delivery_content,
+                coalesce(known.reader, {{ reader() }}) as reader,
+                if(differing.path is null, known.loaded_at, differing.loaded_at) as loaded_at
+            from ({{ differing }}) as differing
+            full outer join (
+                {{ known_files(source) }}
+                and (path in {{ text_list(paths) }}{% if days %} or {{ scope_predicate({'days': days}, 'landed_on') }}{% endif %})
+            ) as known on differing.path = known.path
+            left join ({{ listed_files(source.name) }}) as listed on coalesce(differing.path, known.path) = listed.path
+            {%- if days %}
+            left join ({{ delivery_contents(source, raw, days) }}) as contents
+                on coalesce(differing.landed_on, known.landed_on) = contents.landed_on
+            {%- endif %}
+            -- A file without rows in raw, that had some, is not there.
+            where coalesce(differing.rows_loaded, known.rows_loaded) > 0 or differing.path is null
+        {%- endcall %}
+    {%- endif -%}
+    {% do note_all_is_noted(raw) %}
+{% endmacro %}
+
+
+{#- Note what a run has loaded of some deliveries; `raw` holds their rows. -#}
+{% macro note_loaded_files(source, raw, changes) %}
+    {%- if changes.deliveries -%}
+        {%- set is_daily = source.arrives == 'daily_snapshot' -%}
+        {%- set is_lines = source.arrives == 'growing_lines' -%}
+        {% call statement('note_loaded_files') -%}
+            insert into {{ place_of('loaded_files') }} replace where
+            source = '{{ source.name }}' and ({{ deliveries_in(source, changes, 'loaded_files') }})
+            select
+                '{{ source.name }}' as source,
+                listed.path,
+                listed.landed_on,
+                listed.size,
+                listed.modified_at,
+                listed.content_hash,
+                {{ 'judged.columns' if is_lines else columns_of_header('listed.columns') }} as columns,
+                listed.rows_landed,
+                coalesce(loaded.rows_loaded, 0) as rows_loaded,
+                {{ 'coalesce(judged.rows_malformed, 0)' if is_lines else 'cast(null as bigint)' }} as rows_malformed,
+                coalesce(loaded.is_ahead, false) as is_ahead,
+                listed.fault,
+                coalesce(
+                    listed.fault,
+                    if(
+                        coalesce(loaded.rows_loaded, 0) <> listed.rows_landed,
+                        format_string(
+                            '%d rows were counted in it and %d were read', listed.rows_landed, coalesce(loaded.rows_loaded, 0)
+                        ),
+                        null
+                    ){% if is_lines %},
+                    {{ share_refusal('judged.rows_malformed', 'loaded.rows_loaded', source) }}
+                    {%- endif %}
+                ) as reason,
+                {{ 'coalesce(contents.content, \'0\')' if is_daily else 'cast(null as string)' }} as delivery_content,
+                {{ reader() }} as reader,
+                coalesce(loaded.loaded_at, current_timestamp()) as loaded_at
+            from (
+                select * from ({{ listed_files(source.name) }})
+                where is_listed and same_as is null and ({{ deliveries_in(source, changes, 'loaded_files') }})
+            ) as listed
+            left join (
+                select
+                    path,
+                    count(*) as rows_loaded,
+                    {{ is_ahead_of_file(source) }} as is_ahead,
+                    max(loaded_at) as loaded_at
+                from {{ raw }}
+                where {{ deliveries_in(source, changes, 'raw') }}
+                group by path
+            ) as loaded on listed.path = loaded.path
+            {%- if is_daily %}
+            left join ({{ delivery_contents(source, raw, changes.deliveries) }}) as contents
+                on listed.landed_on = contents.landed_on
+            {%- endif %}
+            {%- if is_lines %}
+            left join {{ judged_keys(source) }}__files as judged on listed.path = judged.path
+            {%- endif %}
+        {%- endcall %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- The names in a header as `columns` of raw.loaded_files; one that is there twice has two types. -#}
+{% macro columns_of_header(names) -%}
+    transform(
+        array_distinct({{ names }}),
+        name -> struct(
+            name, transform(filter({{ names }}, same -> same = name), same -> 'text') as types, cast(null as bigint) as value_count
+        )
+    )
+{%- endmacro %}
+
+
+{#- The landed day of a row in raw, aggregated. -#}
+{% macro landed_day(source, function) -%}
+    {%- if source.arrives == 'daily_snapshot' -%}
+        {{ function }}(make_date(year, month, day))
+    {%- elif source.arrives == 'growing_lines' -%}
+        {{ function }}(landed_on)
+    {%- else -%}
+        cast(null as date)
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+  Whether a file has a row whose time is later than the file's modification, an aggregate over its rows in raw. Most rows are
+  told by their text alone; only those near to the modification are read as times.
+-#}
+{% macro is_ahead_of_file(source) -%}
+    {%- set column = declared_column(source, source.time) if source.time else none -%}
+    {%- if source.arrives == 'growing_lines' -%}
+        coalesce(bool_or({{ source.time }} is null), false)
+    {%- elif column is none -%}
+        false
+    {%- elif column.epoch -%}
+        coalesce(bool_or({{ read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at), false)
+    {%- else -%}
+        coalesce(bool_or(
+            replace(`{{ column.raw_name }}`, 'T', ' ') >= cast(file_modified_at - interval 1 day as string)
+            and {{ read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at
+        ), false)
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The sentence's part that refuses a file for its share of rows that are not valid; null where it may pass. -#}
+{% macro share_refusal(rows_not_valid, rows, source) -%}
+    case
+        when {{ rows_not_valid }} > {{ rows }} * {{ limit_of(source, 'max_quarantined_share') }}
+            then format_string(
+                '%d of its %d rows are not valid, more than max_quarantined_share ('
+                || '{{ limit_of(source, "max_quarantined_share") }}) allows',
+                {{ rows_not_valid }}, {{ rows }}
+            )
+    end
+{%- endmacro %}
+
+
+{#-
+  The content of landed days that raw holds: `landed_on`, `content`. It is the set of a day's rows, whatever their order and
+  file, told by their count and two exclusive ors over a hash of each; copies count once. This is the one definition of a
+  delivery's content, wherever the files are.
+-#}
+{% macro delivery_contents(source, raw, days) -%}
+    select
+        landed_on,
+        concat_ws('-', count(*), hex(bit_xor(row_hash)), hex(bit_xor(xxhash64(row_hash)))) as content
+    from (
+        select distinct
+            make_date(year, month, day) as landed_on,
+            xxhash64(
+                {%- for column in source.columns %}
+                coalesce(`{{ column.raw_name }}`, ''),
+                {%- endfor %}
+                coalesce(malformed_line, ''),
+                coalesce(other_columns, '')
+            ) as row_hash
+        from {{ raw }}
+        where {{ scope_predicate({'days': days}, none) }}
+    )
+    group by landed_on
+{%- endmacro %}
+
+
+{#- The daily deliveries that raw holds: a row for each landed day, with its files, its rows and its content. -#}
+{% macro deliveries(source) -%}
+    select
+        landed_on,
+        sum(rows_landed) as rows_landed,
+        sum(rows_loaded) as row_count,
+        array_sort(array_distinct(flatten(collect_list(
+            transform(
+                filter(
+                    columns,
+                    landed -> size(landed.types) = 1
+                    and landed.name not in {{ text_list(source.columns | map(attribute='landed_name') | list) }}
+                ),
+                landed -> landed.name
+            )
+        )))) as other_columns,
+        max(delivery_content) as content,
+        max(loaded_at) as loaded_at
+    from ({{ known_files(source) }})
+    group by landed_on
+{%- endmacro %}

@@ -1,0 +1,237 @@
+{#-
+  What changed in a table since another took it up: the one way in which incremental tables of this project follow others.
+
+  It is Delta's own change data feed. A table that follows another keeps in a property of itself up to which version of that
+  one it has come; what changed since is read from the feed, whatever made the change: a build, a restore, a hand. Where the
+  feed cannot tell (the table was made anew, or the changes are older than the week for which Delta keeps removed files),
+  everything is taken up anew.
+
+  A model's body calls changes_of() first, and filters what it reads by in_scope(); so target/compiled holds the SQL that runs.
+  Called by models with the strategies of macros/spark/incremental.sql.
+-#}
+
+{#-
+  What changed in `upstream`, a ref, since this model's table took it up, by the values of one of its columns, `by`: texts, or
+  the days of dates and timestamps. `replaces` is the column of this model's table whose rows of these values or days are made
+  anew, by default the same. Both may be lists of the same length: the rows are those that any of them names.
+  `where` is a condition on the upstream's rows; `also` a query for values of `by` that are in scope in any case.
+-#}
+{% macro changes_of(upstream, by=none, replaces=none, where=none, also=none) %}
+    {%- set columns = [] if by is none else [by] if by is string else by -%}
+    {%- set own_columns = columns if replaces is none else [replaces] if replaces is string else replaces -%}
+    {%- set scope = {
+        'everything': true, 'nothing': false, 'replaces': own_columns, 'parts': {}, 'is_old': false,
+        'property': 'strata.follows.' ~ upstream.identifier, 'through': none,
+    } -%}
+    {#- A unit test gives rows for a ref, and no table. -#}
+    {%- if execute and model.resource_type == 'model' -%}
+        {%- set relation = load_relation(upstream) -%}
+        {%- if relation is none and flags.WHICH in ('run', 'build', 'retry') -%}
+            {% do exceptions.raise_compiler_error(
+                model.name ~ ' follows ' ~ upstream ~ ", which has not been built: select it too, as in 'dbt build' or"
+                ~ " 'dbt run --select +" ~ model.name ~ "'."
+            ) %}
+        {%- endif -%}
+        {%- if relation is not none and not flags.EMPTY -%}
+            {%- set newest = newest_version(relation) -%}
+            {% do scope.update({'through': newest.version ~ ' of ' ~ newest.timestamp}) %}
+            {%- if is_incremental() -%}
+                {% do narrow(scope, relation, newest, columns, where, also) %}
+            {%- endif -%}
+        {%- endif -%}
+        {#- What a body finds out reaches its materialization by no other way than this dictionary, which dbt shares. -#}
+        {% do graph.setdefault('strata_scopes', {}).setdefault(model.unique_id, []).append(scope) %}
+    {%- endif -%}
+    {{ return(scope) }}
+{% endmacro %}
+
+
+{#- Narrow a scope of everything to what changed in a relation after the version that this model's table has come to. -#}
+{% macro narrow(scope, relation, newest, columns, where, also) %}
+    {%- set known = table_property(this, scope.property) -%}
+    {%- set commits = commits_since(relation, newest, known) -%}
+    {%- if commits is not none -%}
+        {%- set changes = commits | rejectattr('operation', 'in', ['SET TBLPROPERTIES', 'UNSET TBLPROPERTIES', 'OPTIMIZE']) | list -%}
+        {%- set made_anew = changes | selectattr('is_made_anew') | list -%}
+        {%- set too_old = changes | selectattr('is_old') | list -%}
+        {%- if not made_anew and not too_old -%}
+            {% do scope.update({'everything': false, 'is_old': commits | selectattr('is_day_old') | list | length > 0}) %}
+            {%- set found = namespace(any=changes | length > 0 and not columns) -%}
+            {%- for column in columns -%}
+                {%- set part = changed_values(relation, changes, column, where, also if loop.first else none) -%}
+                {% do scope.parts.update({column: part}) %}
+                {%- set found.any = found.any or part.values() | first | length > 0 -%}
+            {%- endfor -%}
+            {% do scope.update({'nothing': not found.any}) %}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#-
+  The commits of a Delta table after the version that a property's text tells, newest first; none where they are not all
+  in its log, or the text tells of another table's.
+-#}
+{% macro commits_since(relation, newest, known) %}
+    {%- set version = (known or '').split(' of ')[0] -%}
+    {%- if not version or version | int > newest.version | int -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set count = newest.version | int - version | int -%}
+    {%- if count == 0 -%}
+        {{ return([] if known == newest.version ~ ' of ' ~ newest.timestamp else none) }}
+    {%- endif -%}
+    {%- set commits = [] -%}
+    {%- set same = namespace(table=true) -%}
+    {%- for row in history_of(relation, count + 1) -%}
+        {%- if row.version | int > version | int -%}
+            {% do commits.append(row) %}
+        {%- else -%}
+            {%- set same.table = row.version ~ ' of ' ~ row.timestamp == known -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(commits if same.table and commits | length == count else none) }}
+{% endmacro %}
+
+
+{#- The newest commits of a Delta table: version and time as text, operation, how old they are. -#}
+{% macro history_of(relation, limit) %}
+    {%- set commits = [] -%}
+    {%- set now = modules.datetime.datetime.now(modules.pytz.utc).replace(tzinfo=none) -%}
+    {%- for row in run_query('describe history ' ~ relation ~ ' limit ' ~ limit) -%}
+        {%- set moment = row['timestamp'].replace(tzinfo=none) -%}
+        {%- set age = now - moment -%}
+        {% do commits.append({
+            'version': row['version'] | string,
+            'timestamp': moment | string,
+            'operation': row['operation'],
+            'is_made_anew': row['operation'].startswith('CREATE') or row['operation'].startswith('REPLACE'),
+            'is_old': age.days >= 6,
+            'is_day_old': age.days >= 1,
+        }) %}
+    {%- endfor -%}
+    {{ return(commits) }}
+{% endmacro %}
+
+
+{#- The newest of them. -#}
+{% macro newest_version(relation) %}
+    {{ return(history_of(relation, 1)[0]) }}
+{% endmacro %}
+
+
+{#- The values, or the days, of a column in the rows that some commits of a Delta table changed; see scope_predicate. -#}
+{% macro changed_values(relation, commits, column, where, also) %}
+    {%- set type = (adapter.get_columns_in_relation(relation) | selectattr('name', 'equalto', column) | first).dtype -%}
+    {%- set is_text = type not in ('date', 'timestamp') -%}
+    {%- set value = column if is_text else 'date(' ~ column ~ ')' -%}
+    {%- set queries = [also] if also else [] -%}
+    {%- if commits -%}
+        {% do queries.append(
+            'select ' ~ value ~ ' as value from table_changes(' ~ text_literal(relation | string | replace('`', '')) ~ ', '
+            ~ commits[-1].version ~ ', ' ~ commits[0].version ~ ') where ' ~ column ~ ' is not null'
+            ~ (' and (' ~ where ~ ')' if where else '')
+        ) %}
+    {%- endif -%}
+    {%- if not queries -%}
+        {{ return({'values': []}) }}
+    {%- endif -%}
+    {%- set union = queries | join(' union all ') -%}
+    {%- if is_text -%}
+        {{ return({'values': run_query('select distinct value from (' ~ union ~ ') order by value').columns[0].values() | list}) }}
+    {%- elif type == 'date' -%}
+        {%- set days = run_query('select distinct cast(value as string) as value from (' ~ union ~ ') order by value') -%}
+        {{ return({'days': days.columns[0].values() | list}) }}
+    {%- endif -%}
+    {%- set sql -%}
+        with days as (
+            select distinct value as day from ({{ union }})
+        ),
+
+        -- Days in a row share what is left when their rank is taken off.
+        grouped as (
+            select day, date_sub(day, row_number() over (order by day)) as stretch
+            from days
+        )
+
+        select cast(min(day) as string) as first_day, cast(date_add(max(day), 1) as string) as end_day
+        from grouped
+        group by stretch
+        order by first_day
+    {%- endset -%}
+    {%- set ranges = [] -%}
+    {%- for row in run_query(sql) -%}
+        {% do ranges.append([row[0], row[1]]) %}
+    {%- endfor -%}
+    {{ return({'ranges': ranges}) }}
+{% endmacro %}
+
+
+{#- The condition that a column of what a model reads is in scope: `column` has the values of the upstream's column `by`. -#}
+{% macro in_scope(scope, column, by=none) -%}
+    {%- if scope.everything -%}
+        true
+    {%- elif not scope.parts -%}
+        true
+    {%- else -%}
+        ({{ scope_predicate(scope.parts[by or scope.parts.keys() | first], column) }})
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The condition on this model's own rows: which ones are made anew. -#}
+{% macro replaced_rows(scope) -%}
+    {%- if scope.everything -%}
+        {#- Spark plans a bare `true` as another statement, and fails on it. -#}
+        {{ scope.replaces[0] }} is not null
+    {%- else -%}
+        {%- for part in scope.parts.values() -%}
+            ({{ scope_predicate(part, scope.replaces[loop.index0]) }}){{ ' or ' if not loop.last }}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+  A set of rows as a condition on a column: `values`, a list of texts; `ranges`, a list of pairs of timestamps as text,
+  half-open; or `days`, a list of dates as text (without a column: of a table laid out by year, month and day).
+-#}
+{% macro scope_predicate(scope, column) -%}
+    {%- if 'days' in scope -%}
+        {%- if not scope['days'] -%}
+            false
+        {%- elif column -%}
+            {{ column }} in (date'{{ scope['days'] | join("', date'") }}')
+        {%- else -%}
+            {#- By month: thousands of days, each a condition of its own, are too many for Spark's planner. -#}
+            {%- set months = {} -%}
+            {%- for day in scope['days'] -%}
+                {%- set year, month, number = (day | string).split('-') | map('int') -%}
+                {% do months.setdefault((year, month), []).append(number) %}
+            {%- endfor -%}
+            {%- for (year, month), numbers in months.items() -%}
+                (year = {{ year }} and month = {{ month }} and day in ({{ numbers | join(', ') }}))
+                {{- ' or ' if not loop.last -}}
+            {%- endfor -%}
+        {%- endif -%}
+    {%- elif 'values' in scope -%}
+        {%- if scope['values'] -%}
+            {{ column }} in {{ text_list(scope['values']) }}
+        {%- else -%}
+            false
+        {%- endif -%}
+    {%- else -%}
+        {{- 'false' if not scope['ranges'] -}}
+        {%- for range in scope['ranges'] -%}
+            ({{ column }} >= timestamp'{{ range[0] }}' and {{ column }} < timestamp'{{ range[1] }}')
+            {{- ' or ' if not loop.last -}}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Replace in `relation` the rows that a condition names by those of `sql`, in one commit. -#}
+{% macro replace_where(relation, predicate, sql) -%}
+    insert into {{ relation }} replace where {{ predicate }}
+    {{ sql }}
+{%- endmacro %}

@@ -1,3 +1,0 @@
-{{ config(materialized='view') }}
-
-{{ landed_files_of('fleet_sensors') }}

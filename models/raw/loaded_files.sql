@@ -1,0 +1,3 @@
+{{ config(materialized='incremental', incremental_strategy='replace_where', full_refresh=false, partition_by=['source']) }}
+
+{{ no_loaded_files() }}

@@ -1,0 +1,3 @@
+{{ config(materialized='ephemeral') }}
+
+{{ judged_lines(ref('raw_fleet_sensors'), 'fleet_sensors') }}

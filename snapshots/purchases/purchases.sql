@@ -1,0 +1,7 @@
+{% snapshot purchases %}
+
+{{ config(**history_config('purchases')) }}
+
+select * from {{ ref('judged_purchases') }}
+
+{% endsnapshot %}
