@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from dbt.config.runtime import load_profile
 from dbt.contracts.graph.manifest import Manifest
@@ -16,7 +17,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
-from strata import lake, landing, places, session, settings
+from strata import lake, landing, places, session, settings, sources
 from strata.errors import StrataError
 
 # The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
@@ -26,13 +27,8 @@ CONNECTING = {
 }
 
 
-# The commands that load what has landed, and the sources that each loads.
-LOADING = {
-    "build": tuple(landing.SOURCES),
-    "run": tuple(landing.SOURCES),
-    "retry": tuple(landing.SOURCES),
-    "snapshot": ("purchases",),
-}
+# The commands that load what has landed: all of it, or with `dbt snapshot` what histories are of.
+LOADING = ("build", "run", "retry", "snapshot")
 
 
 # Up to this much landed data a run is over before the JVM's optimising compiler has paid for itself.
@@ -52,33 +48,39 @@ class StrataPlugin(dbtPlugin):
         # The project's macros and profile read the two places as absolute paths.
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
             os.environ[name] = get_invocation_context().env[name] = str(folder)
-        if command not in CONNECTING:
-            return
         try:
+            declared = sources.load()
+            get_invocation_context().env["STRATA_SOURCES"] = sources.normalized(declared)
+            if command not in CONNECTING:
+                return
             places.check()
-            variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {})
+            variables = flags.VARS or {}
+            settings.load(Path(flags.PROJECT_DIR), variables, declared)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
             settings.check_schema(profile.credentials.schema)
-            stocks, unreadable = self._list(LOADING.get(command, ()), {"events": variables.events_path})
+            to_load = [
+                source
+                for source in declared.values()
+                if command in LOADING and (command != "snapshot" or source.arrives == "daily_snapshot")
+            ]
+            stocks = self._list(to_load, variables)
             if profile.credentials.method == "session":
                 known_bytes = sum(
                     stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
-                    for name, source in landing.SOURCES.items()
+                    for name, source in declared.items()
                 )
                 session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
                 self._is_embedded = True
             else:
                 lake.check_folder(places.lake())
-            digests = dict.fromkeys([source.name for source in unreadable], "")
-            for name, stock in stocks.items():
+            for stock in stocks.values():
                 stock.take()
-                digests[name] = stock.digest()
-            for source in unreadable:
-                landing.keep_intake(source)
-            if LOADING.get(command) == tuple(landing.SOURCES):
-                landing.take_no_sources([stock.place for stock in stocks.values()])
-            for name, digest in digests.items():
-                get_invocation_context().env[f"STRATA_STOCK_{name.upper()}"] = digest
+            for name, source in declared.items():
+                # What reads the listings finds one of each source, whether this run took it or not.
+                if name not in stocks:
+                    landing.keep_intake(source)
+            if len(to_load) == len(declared) and to_load:
+                landing.take_no_sources(declared, [stock.place for stock in stocks.values()])
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 
@@ -96,21 +98,17 @@ class StrataPlugin(dbtPlugin):
         return {}
 
     @staticmethod
-    def _list(
-        names: tuple[str, ...], overrides: dict[str, str | None]
-    ) -> tuple[dict[str, landing.Stock], list[landing.Source]]:
+    def _list(to_load: list[sources.Source], variables: dict[str, Any]) -> dict[str, landing.Stock]:
         """List sources; one that cannot be listed is left to its own models to refuse, so that the others go on."""
-        stocks, unreadable = {}, []
-        for name in names:
-            source = landing.SOURCES[name]
+        stocks = {}
+        for source in to_load:
             refusal = ""
             try:
-                stocks[name] = landing.Stock(source, overrides.get(name))
+                stocks[source.name] = landing.Stock(source, variables.get(f"{source.name}_path"))
             except landing.UnreadableFolder as error:
-                unreadable.append(source)
                 refusal = str(error)
-            get_invocation_context().env[f"STRATA_UNREADABLE_{name.upper()}"] = refusal
-        return stocks, unreadable
+            get_invocation_context().env[f"STRATA_UNREADABLE_{source.name.upper()}"] = refusal
+        return stocks
 
 
 plugins = [StrataPlugin]

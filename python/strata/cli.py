@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import history, jars, java, lake, landing, places, samples, settings
+from strata import history, jars, java, lake, places, samples, settings, sources
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
@@ -37,33 +37,53 @@ def _options(variables: str | None, target: str | None, profiles_dir: Path | Non
         values = None
     if not isinstance(values, dict):
         raise StrataError(f"--vars is {variables!r}: write it as YAML, such as '{{max_removed_share: 0.7}}'.")
-    settings.load(places.ROOT, values)
+    settings.load(places.ROOT, values, sources.load())
     if profiles_dir is not None and not (profiles_dir / "profiles.yml").exists():
         raise StrataError(f"--profiles-dir names {profiles_dir}, which holds no profiles.yml: name the folder of one.")
     return DbtOptions(variables, target, str(profiles_dir.resolve()) if profiles_dir else None)
 
 
+def _source(name: str | None, arrives: str | None = None) -> list[str]:
+    """Return the sources that an option names, all where it names none; raise StrataError where there is no such one."""
+    names = [source.name for source in sources.load().values() if arrives in (None, source.arrives)]
+    if name is not None and name not in names:
+        what = "which has no history" if name in sources.load() else "which is no source"
+        raise StrataError(
+            f"--source names {name}, {what}: name one of {', '.join(names) or 'none, for none is declared'}."
+        )
+    return names if name is None else [name]
+
+
+History = Annotated[str | None, typer.Option("--source", help="Only the history of this source, such as purchases.")]
+
+
 @app.command()
-def catch_up(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
-    """Take every landed day of purchases that the history does not hold yet, in order."""
-    history.catch_up(_options(vars, target, profiles_dir), console)
+def catch_up(
+    source: History = None, vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None
+) -> None:
+    """Take every landed day that a history does not hold yet, in order; of all histories where none is named."""
+    history.catch_up(_source(source, "daily_snapshot"), _options(vars, target, profiles_dir), console)
 
 
 @app.command()
 def replay(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day to play again.")],
+    source: History = None,
     vars: Vars = None,
     target: Target = None,
     profiles_dir: ProfilesDir = None,
 ) -> None:
-    """Set the history of purchases back to before a day, and play all landed days from there."""
-    history.replay(first.date(), _options(vars, target, profiles_dir), console)
+    """Set a history back to before a day, and play all landed days from there."""
+    names = _source(source, "daily_snapshot")
+    if len(names) != 1:
+        raise StrataError(f"There are the histories {', '.join(names)}: name the one to replay in --source.")
+    history.replay(first.date(), names[0], _options(vars, target, profiles_dir), console)
 
 
 @app.command()
-def rebuild(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
-    """Derive the whole history of purchases from raw in one statement, and swap it in."""
-    history.rebuild(_options(vars, target, profiles_dir), console)
+def rebuild(source: History = None, vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Derive a whole history from raw in one statement, and swap it in; all histories where none is named."""
+    history.rebuild(_source(source, "daily_snapshot"), _options(vars, target, profiles_dir), console)
 
 
 @app.command()
@@ -74,8 +94,7 @@ def schema(
     profiles_dir: ProfilesDir = None,
 ) -> None:
     """Print how the schemas of what lands have changed, as a timeline."""
-    if source not in (None, *landing.SOURCES):
-        raise StrataError(f"--source names {source}: name one of {', '.join(landing.SOURCES)}.")
+    _source(source)
     ledger.timeline(_options(vars, target, profiles_dir), console, source)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import yaml
 from dbt.cli.main import dbtRunner
 
 from strata import places
@@ -29,6 +30,10 @@ class DbtOptions:
     target: str | None = None
     profiles_dir: str | None = None
 
+    def with_vars(self, variables: dict[str, str]) -> DbtOptions:
+        """Return them with more of dbt's variables."""
+        return replace(self, vars=yaml.safe_dump({**(yaml.safe_load(self.vars or "{}") or {}), **variables}))
+
     def arguments(self) -> list[str]:
         """Return them as dbt's command line has them."""
         given = {"--vars": self.vars, "--target": self.target, "--profiles-dir": self.profiles_dir or str(places.ROOT)}
@@ -42,11 +47,11 @@ def sentence(message: str) -> str:
     return " ".join(said) or message
 
 
-def run_dbt(command: list[str], options: DbtOptions, listen: Callable | None = None, **environment: str) -> list:
+def run_dbt(command: list[str], options: DbtOptions, listen: Callable | None = None) -> list:
     """Run a dbt command and return its results; `listen` gets each event. Raise StrataError when it could not run."""
     # Relative places are below the folder of whoever called, not below the project.
     named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
-    with changed_environment(**named, **environment), chdir(places.ROOT):
+    with changed_environment(**named), chdir(places.ROOT):
         done = dbtRunner(callbacks=[listen] if listen else []).invoke([*command, *options.arguments(), *QUIET])
     if done.exception is not None:
         raise StrataError(sentence(str(done.exception)))

@@ -1,4 +1,4 @@
-"""The history of purchases over many days: catching up, replaying and rebuilding, by dbt in this process."""
+"""Histories of daily snapshots over many days: catching up, replaying and rebuilding, by dbt in this process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from strata.dbt_run import DbtOptions, run_dbt, sentence
 from strata.errors import StrataError
 
-# What macros/spark/snapshot.sql says of each day that it has taken.
-DAY_TAKEN = re.compile(r"^\d{4}-\d{2}-\d{2}: .* (\d+) days? left\.$")
-FOLLOWING = [f"path:models/{layer}/purchases" for layer in ("raw", "ops", "stage", "quarantine", "mart")]
+# What macros/history/take_day.sql says of each day that it has taken.
+DAY_TAKEN = re.compile(r"^\w+ \d{4}-\d{2}-\d{2}: .* (\d+) days? left\.$")
 
 
 class DayBar:
@@ -42,22 +41,20 @@ class DayBar:
             self.progress.update(self.task, completed=self.done, total=self.done + int(taken[1]))
 
 
-def _dbt(command: list[str], options: DbtOptions, console: Console, **environment: str) -> list[str]:
+def _dbt(command: list[str], options: DbtOptions, console: Console) -> list[str]:
     """Run a dbt command in this process and return the sentences of what it refused or failed."""
     bar = DayBar(console)
     with bar.progress:
-        results = run_dbt(command, options, bar.listen, **environment)
+        results = run_dbt(command, options, bar.listen)
     failed = [result for result in results if result.status in ("error", "fail", "runtime error")]
     return list(dict.fromkeys(sentence(result.message or f"{result.node.name} failed.") for result in failed))
 
 
-def _bring_along(options: DbtOptions, console: Console) -> list[str]:
-    """Bring quarantine and marts up to date; return what was refused."""
-    return _dbt(["run", "--select", *FOLLOWING], options, console)
-
-
-def _snapshot(options: DbtOptions, console: Console, **environment: str) -> list[str]:
-    return _dbt(["snapshot", "--select", "purchases"], options, console, **environment)
+def _snapshot(names: list[str], options: DbtOptions, console: Console, **variables: str) -> list[str]:
+    """Run the snapshots of some histories with variables, then what is made of them; return what was refused."""
+    refused = _dbt(["snapshot", "--select", *names], options.with_vars(variables), console)
+    following = [f"+{name}+" for name in names]
+    return refused + _dbt(["run", "--select", *following, "--exclude", *names], options, console)
 
 
 def _end(refused: list[str]) -> None:
@@ -65,26 +62,21 @@ def _end(refused: list[str]) -> None:
         raise StrataError("\n".join(dict.fromkeys(refused)))
 
 
-def take_next(options: DbtOptions, console: Console) -> None:
-    """Take the oldest pending day, as plain `dbt snapshot` does; raise StrataError when it is refused."""
-    _end(_snapshot(options, console))
+def take_next(names: list[str], options: DbtOptions, console: Console) -> None:
+    """Take the oldest pending day of histories, as plain `dbt snapshot` does; raise StrataError when one is refused."""
+    _end(_dbt(["snapshot", "--select", *names], options, console))
 
 
-def catch_up(options: DbtOptions, console: Console) -> None:
+def catch_up(names: list[str], options: DbtOptions, console: Console) -> None:
     """Take every pending day in order; raise StrataError when one is refused, with those before it taken."""
-    refused = _snapshot(options, console, STRATA_HISTORY="catch-up")
-    _end(refused + _bring_along(options, console))
+    _end(_snapshot(names, options, console, history="catch-up"))
 
 
-def replay(day: date, options: DbtOptions, console: Console) -> None:
+def replay(day: date, name: str, options: DbtOptions, console: Console) -> None:
     """Take every landed day from one on again; raise StrataError, with the history as before, when one is refused."""
-    _end(_snapshot(options, console, STRATA_HISTORY="replay", STRATA_REPLAY_FROM=day.isoformat()))
-    _end(_bring_along(options, console))
+    _end(_snapshot([name], options, console, history="replay", replay_from=day.isoformat()))
 
 
-def rebuild(options: DbtOptions, console: Console) -> None:
-    """Derive the whole history from raw and swap it in; raise StrataError, with it as before, when a day is refused."""
-    environment = {"STRATA_HISTORY": "rebuild"}
-    _end(_dbt(["run", "--select", "+rebuilt_purchases"], options, console, **environment))
-    _end(_snapshot(options, console, **environment))
-    _end(_bring_along(options, console))
+def rebuild(names: list[str], options: DbtOptions, console: Console) -> None:
+    """Derive histories from raw and swap them in; raise StrataError, with one as before, when a day of it is refused."""
+    _end(_snapshot(names, options, console, history="rebuild"))

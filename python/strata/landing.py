@@ -39,30 +39,7 @@ from strata import listing, places
 from strata.errors import StrataError
 from strata.listing import UnreadableFolder
 from strata.scanning import SCANNER, kind_fault, scan
-
-
-@dataclass(frozen=True)
-class Source:
-    """A kind of landed data: its folder below the landing folder and the columns that its CSV files must have."""
-
-    name: str
-    columns: tuple[str, ...]
-    # JSON lines, .jsonl, instead of CSV.
-    is_json: bool = False
-    # Every file lies below a day's folder, YYYY/MM/DD or year=YYYY/month=MM/day=DD.
-    is_daily: bool = False
-
-    @property
-    def endings(self) -> tuple[str, ...]:
-        """What the names of its files end in."""
-        return (".jsonl", ".jsonl.gz") if self.is_json else (".csv", ".csv.gz")
-
-
-SOURCES = {
-    "events": Source("events", ("time", "action")),
-    "purchases": Source("purchases", ("PurchaseID", "product", "user", "date"), is_daily=True),
-    "fleet_sensors": Source("fleet_sensors", (), is_json=True, is_daily=True),
-}
+from strata.sources import Source
 
 
 @dataclass
@@ -181,11 +158,11 @@ def _ignored_row(source: str | None, name: str, ignored: listing.Ignored) -> dic
     return {"source": source, "path": name, "size": size, "modified_at": modified_at, "reason": ignored.reason}
 
 
-def take_no_sources(taken: Iterable[Path]) -> None:
+def take_no_sources(sources: Iterable[str], taken: Iterable[Path]) -> None:
     """Write down what lies in the landing folder and is no source's; `taken` are the places of those of this run."""
     file = places.ignored("landing")
     try:
-        ignored = listing.of_no_source(places.landing(), SOURCES, taken)
+        ignored = listing.of_no_source(places.landing(), sources, taken)
     except UnreadableFolder:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
@@ -346,11 +323,3 @@ class Stock:
         ignored = (_ignored_row(self.source.name, name, one) for name, one in self._ignored)
         _replace(places.ignored(self.source.name), ignored)
         return intake
-
-    def digest(self) -> str:
-        """Return a sha256 of what the intake file says, the same while nothing changes; in hexadecimal."""
-        rows = [
-            [row.path, row.content_hash, row.modified_at, row.fault, row.is_listed, row.is_gone, row.same_as]
-            for _, row in sorted(self._found.items())
-        ]
-        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

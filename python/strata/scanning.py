@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 from strata import listing, places
 
 if TYPE_CHECKING:
-    from strata.landing import LandedFile, Source
+    from strata.landing import LandedFile
+    from strata.sources import Source
 
 # Goes up when a file may be counted or refused in another way than before: each known file is then read once more.
 SCANNER = 2
@@ -208,7 +209,7 @@ def _stray_quotes(block: bytes) -> bool:
     return b'"' in block and any(line.count(b'"') % 2 for line in block.split(b"\n"))
 
 
-def _count_records(path: Path, width: int) -> int | None:
+def _count_records(path: Path, width: int, separator: str) -> int | None:
     """Count the records of a file with quoted line breaks; None when it does not read as such, whole and even.
 
     Raises _Fault when its records end in different ways: Spark takes the first end for that of all, others for text.
@@ -228,7 +229,7 @@ def _count_records(path: Path, width: int) -> int | None:
             yield line
 
     try:
-        for record in csv.reader(lines(), strict=True):
+        for record in csv.reader(lines(), delimiter=separator, strict=True):
             length = 0
             ends.add(line[len(line.rstrip("\r\n")) :])
             if record:
@@ -264,8 +265,8 @@ class _Joined(io.RawIOBase):
 
 
 def _column_fault(source: Source, columns: list[str]) -> str | None:
-    missing = [name for name in source.columns if name not in columns]
-    doubled = [name for name in source.columns if columns.count(name) > 1]
+    missing = [name for name in source.landed_names if name not in columns]
+    doubled = [name for name in source.landed_names if columns.count(name) > 1]
     if missing:
         return f"the column {' and '.join(missing)} is missing (it has {textwrap.shorten(', '.join(columns), 200)})"
     if doubled:
@@ -297,14 +298,14 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
         elif header is not None:
             if header.count(b'"') % 2:
                 raise _Fault("its header has a line break in quotes, or a quote that is not closed")
-            columns = next(csv.reader([header.decode()], strict=False))
+            columns = next(csv.reader([header.decode()], delimiter=source.separator, strict=False))
             if len(columns) > WIDEST_HEADER:
                 raise _Fault(f"its header has {len(columns)} columns")
             if max(map(len, columns)) > LONGEST_NAME:
                 raise _Fault(f"its header has a name of more than {LONGEST_NAME} characters")
             if stray:
                 # Before anything says that the file can be read.
-                records = _count_records(path, len(columns))
+                records = _count_records(path, len(columns), source.separator)
                 if records is None and has_mark:
                     raise _Fault("it has a quote that is not closed, and a control character (U+0001)")
                 landed.reading = "lines" if records is None else "multiline"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from strata.errors import StrataError
+from strata.sources import Source
 
 
 def _is_date_text(value: Any) -> Any:
@@ -37,6 +38,13 @@ def _is_number(value: Any) -> Any:
     return value
 
 
+Share = Annotated[float, BeforeValidator(_is_number), Field(ge=0, le=1)]
+Day = Annotated[date, BeforeValidator(_is_date_text)]
+T = TypeVar("T")
+# An override of what sources declare: of all of them, or by the name of each.
+ForSources = T | dict[str, T] | None
+
+
 class Settings(BaseModel):
     """The variables that Strata reads; dbt_project.yml holds their defaults and says what each is for."""
 
@@ -44,15 +52,16 @@ class Settings(BaseModel):
 
     window_minutes: Annotated[StrictInt, Field(gt=0, le=1440)]
     top_windows: Annotated[StrictInt, Field(gt=0)]
-    earliest_valid_date: Annotated[date, BeforeValidator(_is_date_text)]
-    max_quarantined_share: Annotated[float, BeforeValidator(_is_number), Field(ge=0, le=1)]
-    max_removed_share: Annotated[float, BeforeValidator(_is_number), Field(ge=0, le=1)]
-    allow_empty_snapshot: StrictBool
-    snapshot_date: Annotated[date, BeforeValidator(_is_date_text)] | None
+    earliest_valid_date: Day
+    history: Literal["catch-up", "replay", "rebuild"] | None
+    replay_from: Day | None
     verify_history: StrictBool | None
-    max_new_sensors: Annotated[StrictInt, Field(ge=0)]
-    max_sensor_columns: Annotated[StrictInt, Field(gt=0, le=10_000)]
-    events_path: Annotated[str, Field(strict=True, min_length=1)] | None
+    max_quarantined_share: ForSources[Share]
+    max_removed_share: ForSources[Share]
+    allow_empty_snapshot: ForSources[StrictBool]
+    snapshot_date: ForSources[Day]
+    max_new_columns: ForSources[Annotated[StrictInt, Field(ge=0)]]
+    max_columns: ForSources[Annotated[StrictInt, Field(gt=0, le=10_000)]]
 
     @field_validator("window_minutes")
     @classmethod
@@ -63,19 +72,23 @@ class Settings(BaseModel):
 
 
 # What each variable may be, for the person who set it wrong.
+OR_BY_SOURCE = ", or that for each source by its name"
 MENDS = {
     "window_minutes": "a whole number of minutes that divides 1440, such as 10",
     "top_windows": "a whole number from 1, such as 10",
     "earliest_valid_date": "a date of the form YYYY-MM-DD, such as 2000-01-01",
-    "max_quarantined_share": "a fraction from 0 to 1, such as 0.05",
-    "max_removed_share": "a fraction from 0 to 1, such as 0.5",
-    "allow_empty_snapshot": "true or false",
-    "snapshot_date": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
+    "history": "catch-up, replay or rebuild, or left out",
+    "replay_from": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
     "verify_history": "true or false, or left out to choose by the size of the history",
-    "max_new_sensors": "a whole number from 0, such as 50",
-    "max_sensor_columns": "a whole number from 1 to 10000, such as 2000",
-    "events_path": "the path of a file or a folder",
+    "max_quarantined_share": f"a fraction from 0 to 1, such as 0.05{OR_BY_SOURCE}",
+    "max_removed_share": f"a fraction from 0 to 1, such as 0.5{OR_BY_SOURCE}",
+    "allow_empty_snapshot": f"true or false{OR_BY_SOURCE}",
+    "snapshot_date": f"a landed day of the form YYYY-MM-DD, such as 2023-07-22{OR_BY_SOURCE}",
+    "max_new_columns": f"a whole number from 0, such as 50{OR_BY_SOURCE}",
+    "max_columns": f"a whole number from 1 to 10000, such as 2000{OR_BY_SOURCE}",
 }
+# Variables that have another name by now.
+RENAMED = {"max_new_sensors": "max_new_columns", "max_sensor_columns": "max_columns"}
 
 
 # A layer's name is put behind it. In upper case dbt would not find again what Spark makes, which is in lower case.
@@ -92,16 +105,39 @@ def check_schema(schema: str | None) -> None:
         )
 
 
-def load(project_dir: Path, overrides: dict[str, Any]) -> Settings:
+def load(project_dir: Path, overrides: dict[str, Any], sources: dict[str, Source]) -> Settings:
     """Return the variables of dbt_project.yml under those of the command line; raise StrataError for a wrong one."""
     with open(project_dir / "dbt_project.yml") as file:
-        defaults = yaml.safe_load(file).get("vars") or {}
-    values = {name: {**defaults, **overrides}.get(name) for name in Settings.model_fields}
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        said = [
-            f"{wrong['loc'][0]} is {values[wrong['loc'][0]]!r}; it must be {MENDS[wrong['loc'][0]]}"
-            for wrong in error.errors()
+        given = {**(yaml.safe_load(file).get("vars") or {}), **overrides}
+    values = {name: given.get(name) for name in Settings.model_fields}
+    said = [
+        f"{wrong} is no variable any more; its name is {right}"
+        for wrong, right in RENAMED.items()
+        if given.get(wrong) is not None
+    ]
+    for name, value in values.items():
+        said += [
+            f"{name} names {other}, which is no source; name one of {', '.join(sources)}"
+            for other in (value if isinstance(value, dict) else {})
+            if other not in sources
         ]
-        raise StrataError(f"Wrong setting, nothing was changed: {'. '.join(dict.fromkeys(said))}.") from None
+    for source in sources.values():
+        path = given.get(f"{source.name}_path")
+        if path is not None and (source.arrives != "events" or not isinstance(path, str) or not path):
+            wanted = (
+                "the path of a file or a folder"
+                if source.arrives == "events"
+                else "left out: its files lie in days' folders"
+            )
+            said.append(f"{source.name}_path is {path!r}; it must be {wanted}")
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        wrong = dict.fromkeys(str(one["loc"][0]) for one in error.errors())
+        said += [f"{name} is {values[name]!r}; it must be {MENDS[name]}" for name in wrong]
+    else:
+        if (settings.history == "replay") != (settings.replay_from is not None):
+            said.append("replay_from is the first day of a replay; set it with history: replay, and only then")
+    if said:
+        raise StrataError(f"Wrong setting, nothing was changed: {'. '.join(said)}.")
+    return settings
