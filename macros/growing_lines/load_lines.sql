@@ -73,7 +73,6 @@
             raw, deliveries_in(source, changes, 'raw'), in_columns_of(raw, landed_lines_select(source, columns, refused))
         ) }}
     {%- endcall %}
-    {% do run_query('drop view if exists ' ~ keys) %}
 {% endmacro %}
 
 
@@ -83,6 +82,7 @@
 {%- endmacro %}
 
 
+{#- Let go of them, once they are noted, and before they are made anew. -#}
 {% macro drop_judged_keys(source) %}
     {% do run_query('drop view if exists ' ~ judged_keys(source)) %}
     {% do run_query('drop view if exists ' ~ judged_keys(source) ~ '__files') %}

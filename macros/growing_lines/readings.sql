@@ -28,23 +28,29 @@
             {{ source.key }},
             {{ source.time }},
             explode({{ map_of_keys(landed_columns('raw_' ~ source.name)) }}) as ({{ named }}, landed_text),
-            cast(null as string) as landed_name,
             path,
             landed_on,
-            loaded_at
+            loaded_at,
+            cast(null as string) as landed_name
         from ({{ lines_of_loaded_files(lines, source) }})
         where is_valid and {{ condition }}
-        union all by name
+        union all
         select
             {{ source.key }},
             {{ source.time }},
             cast(null as string) as {{ named }},
-            explode(other_values) as (landed_name, landed_text),
+            landed_text,
             path,
             landed_on,
-            loaded_at
-        from ({{ lines_of_loaded_files(lines, source) }})
-        where is_valid and {{ condition }}
+            loaded_at,
+            landed_name
+        from (
+            select
+                *,
+                explode(other_values) as (landed_name, landed_text)
+            from ({{ lines_of_loaded_files(lines, source) }})
+            where is_valid and {{ condition }}
+        )
     )
 {%- endmacro %}
 

@@ -18,6 +18,7 @@
 
 {#- The body of a raw model: what its table takes of the rows that have landed, a view that the load makes. -#}
 {% macro landed(landed_source) -%}
+    -- What is loaded is noted there: depends_on: {{ ref('loaded_files') }}
     {{ landed_select(declared(landed_source.identifier)) }}
 {%- endmacro %}
 
@@ -45,10 +46,13 @@
         {%- else -%}
             {% do load_rows(source, raw, existing, changes) %}
         {%- endif -%}
+    {%- endif -%}
+    {%- if existing is none or changes.is_any or changes.deliveries -%}
         {% do note_loaded_files(source, raw, changes) %}
+    {%- endif -%}
+    {%- if existing is none or changes.is_any -%}
         {% do note_all_is_noted(raw) %}
-    {%- elif changes.noted -%}
-        {% do note_loaded_files(source, raw, changes) %}
+        {% do drop_judged_keys(source) if source.arrives == 'growing_lines' %}
     {%- endif -%}
     {%- if not changes.to_load and run_query('select count(*) from (' ~ listed_files(source.name) ~ ') where is_listed')[0][0] == 0 -%}
         {{ log(

@@ -22,8 +22,7 @@
 {#-
   Of files that stand for themselves: an object with
     to_load: files to read, a list of objects with `file_id`, `columns`, `reading`; one that cannot be read has no columns
-    deliveries: the paths whose rows in raw, and notes, are made anew; is_any: whether there are rows among them to replace
-    noted: whether there is something to note without a load
+    deliveries: the paths that are noted anew; is_any: whether rows in raw are replaced for one of them
 
   The same content with a later modification time is the same delivery, unless the file holds a time later than its last
   modification: it may have come by now. A file of which not every row was read is read again: what stood in the way may
@@ -61,7 +60,7 @@
                     when landed.same_as is not null and known.path is not null
                         then 'forget'
                     when landed.is_listed and not landed.is_unreachable and not (landed.fault <=> known.fault)
-                        then 'note'
+                        then '{{ 'load' if source.arrives == 'growing_lines' else 'note' }}'
                 end as change,
                 landed.file_id,
                 landed.columns,
@@ -75,13 +74,13 @@
         where change is not null
         order by path
     {%- endset -%}
-    {%- set changes = {'to_load': [], 'deliveries': [], 'is_any': false, 'noted': false} -%}
+    {%- set changes = {'to_load': [], 'deliveries': [], 'is_any': false} -%}
     {%- for row in run_query(sql) -%}
         {%- if row[1] == 'load' -%}
             {% do changes.to_load.append({'file_id': row[2], 'columns': fromjson(row[3]) or [], 'reading': row[4]}) %}
         {%- endif -%}
         {% do changes.deliveries.append(row[0]) %}
-        {% do changes.update({'is_any': changes.is_any or row[1] != 'note', 'noted': true}) %}
+        {% do changes.update({'is_any': changes.is_any or row[1] != 'note'}) %}
     {%- endfor -%}
     {{ return(changes) }}
 {% endmacro %}
@@ -136,7 +135,7 @@
         {% do to_load.append({'file_id': row[1], 'columns': fromjson(row[2]), 'reading': row[3]}) %}
     {%- endfor -%}
     {{ return({
-        'to_load': to_load, 'deliveries': days | unique | sort, 'is_any': days | length > 0, 'noted': false,
+        'to_load': to_load, 'deliveries': days | unique | sort, 'is_any': days | length > 0,
     }) }}
 {% endmacro %}
 

@@ -19,7 +19,7 @@
             {%- elif source.arrives == 'growing_lines' and 'raw_' ~ source.name in built -%}
                 {%- set sql = 'select path, reason from (' ~ refused_files_of_lines(source) ~ ") where status = 'refused'" -%}
             {%- endif -%}
-            {%- for row in run_query(sql ~ ' order by path') if sql -%}
+            {%- for row in (run_query(sql ~ ' order by path') if sql else []) -%}
                 {#- A line for each, whatever the name holds. -#}
                 {% do sentences.append(
                     'The file ' ~ row[0] | replace('\n', '\\n') | replace('\r', '\\r') ~ ' was refused: ' ~ row[1]

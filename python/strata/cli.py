@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import history, jars, java, lake, places, samples, settings, sources
+from strata import history, jars, java, lake, places, samples, settings, sources, storage
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
@@ -107,7 +106,7 @@ def sample(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir =
         return
     for source, write in samples.SAMPLES.items():
         folder = places.landing() / source
-        if not folder.exists():
+        if not storage.exists(folder):
             console.print(f"A sample of {len(write(places.landing()))} files is in {folder}.", soft_wrap=True)
 
 
@@ -159,9 +158,9 @@ def _archive() -> str:
 
 def _landing() -> str:
     folder = places.landing()
-    if not folder.exists():
+    if not storage.exists(folder):
         return f"{folder}, which is not there yet: nothing has landed"
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if not storage.may_use(folder):
         raise StrataError(f"The landing folder {folder} cannot be read by this user: give it the right to.")
     return str(folder)
 
@@ -171,7 +170,7 @@ def _lake() -> str:
     folder = places.lake()
     lake.hold(folder)
     lake.release(folder)
-    return f"{folder}, free, {shutil.disk_usage(folder).free // 1024**3} GB left on its disk"
+    return f"{folder}, free, {storage.free_bytes(folder) // 1024**3} GB left on its disk"
 
 
 @app.command()

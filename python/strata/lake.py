@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import struct
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 from filelock import lock_descriptor
 
+from strata import storage
 from strata.errors import StrataError
 
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
@@ -29,7 +29,7 @@ _held: dict[Path, int] = {}
 def check_folder(lake: Path) -> None:
     """Create the lake's folder if need be; raise StrataError when it cannot be written or its disk is full."""
     try:
-        lake.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(lake)
     except FileExistsError:
         raise StrataError(f"The lake {lake} is not a folder: name a folder in STRATA_LAKE.") from None
     except OSError as error:
@@ -37,12 +37,12 @@ def check_folder(lake: Path) -> None:
             f"The lake folder {lake} cannot be made ({error.strerror}): give this user the right to, "
             "or name another folder in STRATA_LAKE."
         ) from None
-    if not os.access(lake, os.R_OK | os.W_OK | os.X_OK):
+    if not storage.may_use(lake, write=True):
         raise StrataError(
             f"The lake folder {lake} cannot be written by this user: give it read and write rights there, "
             "or name another folder in STRATA_LAKE."
         )
-    free = shutil.disk_usage(lake).free
+    free = storage.free_bytes(lake)
     if free < MINIMUM_FREE_BYTES:
         raise StrataError(
             f"The disk of the lake {lake} has {free // 1024**2} MB free, less than the "
@@ -137,17 +137,19 @@ _UNMADE = re.compile(
 )
 
 
-def _is_unmade(folder: Path) -> bool:
+def _is_unmade(folder: Path, below: str = "") -> bool:
     """Tell whether a folder is a table without a commit, with nothing in it but what Spark writes."""
-    if folder.is_symlink() or not folder.is_dir():
+    try:
+        if not storage.info(folder / below, follow=False).is_folder:
+            return False
+        return all(
+            _is_unmade(folder, f"{below}{entry.name}/")
+            if entry.is_folder
+            else entry.is_file and _UNMADE.fullmatch(below + entry.name)
+            for entry in storage.entries(folder / below)
+        )
+    except OSError:
         return False
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(place) / name
-            is_file = name in files
-            if path.is_symlink() or (is_file and not _UNMADE.fullmatch(path.relative_to(folder).as_posix())):
-                return False
-    return True
 
 
 def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
@@ -159,7 +161,7 @@ def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
     places = [lake / "warehouse" / f"{schema}.db".lower() / name.lower() for schema, name in tables]
     unmade = [folder for folder in places if _is_unmade(folder)]
     for folder in unmade:
-        shutil.rmtree(folder)
+        storage.remove_folder(folder)
     return unmade
 
 

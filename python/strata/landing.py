@@ -12,7 +12,7 @@ The result is the lake's intake file, one JSON object a line for each file known
   for JSON lines, which have no header: each line is a row, and the one column is `line`
 - `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
 - `landed_on`: the landed day that the file's folder says; null where it says none
-- `scanner`: the rules by which it was scanned, a number; of another number it is scanned once more
+- `scanner`: a number for the rules by which it was scanned, the declared ones too; by others it is scanned once more
 - `same_as`: of a path that leads to the same file as another, the path under which the file counts; null of the others
 
 What lies there and is not taken stands in `ignored/<source>.jsonl` beside it, and in `ignored/landing.jsonl` what is no
@@ -26,7 +26,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -35,11 +34,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from strata import listing, places
+from strata import listing, places, storage
 from strata.errors import StrataError
 from strata.listing import UnreadableFolder
-from strata.scanning import SCANNER, kind_fault, scan
+from strata.scanning import rules_of, scan
 from strata.sources import Source
+from strata.storage import Entry
 
 
 @dataclass
@@ -111,7 +111,8 @@ def _names(paths: list[str]) -> dict[str, str]:
 def _known(source: Source) -> dict[str, LandedFile]:
     """Return what the intake file says, by path; an intake file that is gone or torn only costs another scan."""
     try:
-        rows = [LandedFile(**json.loads(line)) for line in places.intake(source.name).read_text().splitlines()]
+        with storage.open(places.intake(source.name)) as file:
+            rows = [LandedFile(**json.loads(line)) for line in file.read().splitlines()]
     except (OSError, ValueError, TypeError):
         return {}
     return {landed.path: landed for landed in rows}
@@ -125,36 +126,27 @@ def known_bytes(source: Source) -> int:
 def _link(landed: LandedFile, files: Path) -> None:
     """Make the link by which Spark finds the file, so that no character of its path means anything to Spark."""
     is_gzip = listing.ends_in(landed.location, (".gz",))
-    link = files / f"file_id={landed.file_id}" / ("landed.gz" if is_gzip else "landed")
-    if link.is_symlink() and os.readlink(link) == landed.location:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    for old in link.parent.iterdir():
-        old.unlink()
-    link.symlink_to(landed.location)
+    storage.link(files / f"file_id={landed.file_id}" / ("landed.gz" if is_gzip else "landed"), landed.location)
 
 
 def _replace(file: Path, rows: Iterable[dict]) -> None:
-    """Write a file of JSON lines whole; Spark, which reads some by their folder, does not see the draft."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.draft")
-    draft.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    draft.replace(file)
+    """Write a file of JSON lines."""
+    with storage.create(file) as stream:
+        stream.writelines(json.dumps(row).encode() + b"\n" for row in rows)
 
 
 def keep_intake(source: Source) -> None:
     """Make empty files where there are none, for a source that cannot be listed; what was known stays."""
     for file in (places.intake(source.name), places.ignored(source.name)):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        storage.touch(file)
 
 
 def _ignored_row(source: str | None, name: str, ignored: listing.Ignored) -> dict:
     size = modified_at = None
     with contextlib.suppress(OSError):
-        found = os.stat(ignored.path)
-        size = found.st_size if stat.S_ISREG(found.st_mode) else None
-        modified_at = _utc(found.st_mtime_ns)
+        found = storage.info(ignored.path)
+        size = found.size if found.is_file else None
+        modified_at = _utc(found.modified_ns)
     return {"source": source, "path": name, "size": size, "modified_at": modified_at, "reason": ignored.reason}
 
 
@@ -164,8 +156,7 @@ def take_no_sources(sources: Iterable[str], taken: Iterable[Path]) -> None:
     try:
         ignored = listing.of_no_source(places.landing(), sources, taken)
     except UnreadableFolder:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        storage.touch(file)
         return
     names = _names([one.path for one in ignored])
     _replace(file, (_ignored_row(None, names[one.path], one) for one in ignored))
@@ -176,7 +167,7 @@ def where(source: Source, override: str | None) -> Path:
     if override is None:
         return places.landing() / source.name
     path = Path(os.path.abspath(override))
-    if not os.path.exists(path):
+    if not storage.exists(path):
         raise StrataError(
             f"{source.name}_path names {path}, which is not there: name a file or a folder of CSV files, "
             f"or leave it out to take {places.landing() / source.name}."
@@ -187,14 +178,14 @@ def where(source: Source, override: str | None) -> Path:
 def _listed(source: Source, place: Path) -> listing.Listing:
     """List the source's files at a path, its own folder or another, or a file that somebody named."""
     is_own = place == places.landing() / source.name
-    if is_own or os.path.isdir(place):
+    if is_own or storage.is_folder(place):
         return listing.of_folder(place, source.endings)
     return listing.of_file(place)
 
 
 def _real(path: str) -> str | None:
     try:
-        return os.path.realpath(path, strict=True)
+        return storage.real(path, strict=True)
     except (OSError, ValueError):
         return None
 
@@ -207,6 +198,7 @@ class Stock:
         self.source = source
         self.place = where(source, override)
         self._known = _known(source)
+        self._rules = rules_of(source)
         self._found: dict[str, LandedFile] = {}
         self._to_scan: list[LandedFile] = []
         listed = _listed(source, self.place)
@@ -225,7 +217,7 @@ class Stock:
             way = ways.get(one.real)
             name, path = (way.path, way.location) if way else (names[one.path], one.path)
             self._counted[one.real] = name
-            self._find(name, path, one.fault)
+            self._find(name, path, one.entry, one.fault)
 
     def _counts_as(self, name: str) -> LandedFile | None:
         """Return what is known of a path that a file counts under."""
@@ -241,39 +233,30 @@ class Stock:
                 ways[real] = before
         return ways
 
-    def _find(self, name: str, path: str, fault: str | None) -> None:
+    def _find(self, name: str, path: str, entry: Entry, fault: str | None) -> None:
         """Note a file that is there: as it is known, to be scanned, or refused as it stands."""
-        size = modified_ns = 0
-        stamp: list[int] = []
+        # One without a stamp could not be looked at: the scan says why.
+        stamp, modified_at = list(entry.stamp), _utc(entry.modified_ns)
         is_unreachable = fault is not None
-        try:
-            found = os.lstat(path) if fault else os.stat(path)
-            size, modified_ns = found.st_size, found.st_mtime_ns
-            stamp = [size, modified_ns, found.st_ctime_ns, found.st_ino]
-            fault = fault or kind_fault(found.st_mode)
-        except FileNotFoundError:
-            return  # it left between the listing and here
-        except OSError:
-            pass  # the scan says what is wrong with it
-        modified_at = _utc(modified_ns)
+        fault = fault or (None if entry.is_file else f"it is {entry.kind}, no file")
         if not places.is_utf8(path):
             fault, is_unreachable = "its name holds bytes that are no UTF-8; rename it", False
         elif modified_at is None:
             fault = fault or "its time of modification lies outside of the years 1 to 9999; touch it"
-        elif modified_ns > time.time_ns() + LATEST_NS:
+        elif entry.modified_ns > time.time_ns() + LATEST_NS:
             # No event is valid later than its file; this one would let in any, and windows for ages.
             fault = fault or f"its time of modification, {modified_at}, has not come yet; touch it"
         before = self._known.get(name)
-        is_known = before and before.scanner == SCANNER and before.location == path
+        is_known = before and before.scanner == self._rules and before.location == path
         if is_known and not fault and stamp and before.stamp == stamp:
             self._found[name] = replace(before, is_listed=True, is_gone=False, same_as=None)
             return
         landed = LandedFile(
-            *(name, _file_id(_name(path, places.landing())), places.text(path), size, modified_at, stamp),
+            *(name, _file_id(_name(path, places.landing())), places.text(path), entry.size, modified_at, stamp),
             fault=fault,
             is_unreachable=is_unreachable,
             landed_on=_landed_on(Path(path), self.place),
-            scanner=SCANNER,
+            scanner=self._rules,
         )
         if fault:
             landed.content_hash, landed.stamp = hashlib.sha256().hexdigest(), []
@@ -300,7 +283,7 @@ class Stock:
             list(pool.map(lambda landed: scan(self.source, landed), self._to_scan))
         intake = places.intake(self.source.name)
         for landed in self._to_scan:
-            if landed.is_unreachable and not os.path.lexists(landed.location):
+            if landed.is_unreachable and not storage.exists(landed.location, follow=False):
                 del self._found[landed.path]  # it left before it was read
                 continue
             if landed.columns:
@@ -315,7 +298,7 @@ class Stock:
         for name, before in self._known.items():
             if name not in self._found:
                 # A file of the landing folder has gone when a listing of it all does not find it.
-                is_gone = not os.path.exists(before.location) or (is_whole and name.startswith(own))
+                is_gone = not storage.exists(before.location) or (is_whole and name.startswith(own))
                 # Once it counts under another path, it does not count under its own before it is listed by it again.
                 same_as = self._counted.get(self._known_reals.get(name), before.same_as)
                 self._found[name] = replace(before, is_listed=False, is_gone=is_gone, same_as=same_as)

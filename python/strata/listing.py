@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from strata import places
+from strata import places, storage
 from strata.errors import StrataError
+from strata.storage import Entry
 
 # What following a link ends in when it leads to nothing.
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -27,10 +27,11 @@ class UnreadableFolder(StrataError):
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a source: a path that leads to it and its real path, as the system has them."""
+    """A file of a source: a path that leads to it and its real path, as the system has them, and what is there."""
 
     path: str
     real: str
+    entry: Entry
     # Why it is refused unread, a sentence's part, or null.
     fault: str | None = None
 
@@ -63,7 +64,7 @@ def ends_in(name: str, endings: tuple[str, ...]) -> bool:
 
 def of_file(path: Path) -> Listing:
     """Return the listing of one named file, which is taken whatever its name."""
-    return Listing([Found(str(path), os.path.realpath(path))])
+    return Listing([Found(str(path), storage.real(path), storage.info(path))])
 
 
 def of_folder(place: Path, endings: tuple[str, ...]) -> Listing:
@@ -72,7 +73,7 @@ def of_folder(place: Path, endings: tuple[str, ...]) -> Listing:
     A file that only links lead to is listed under the first path by name. Raises UnreadableFolder when a folder, or
     what a link leads to, cannot be read; nothing has landed where there is no such folder.
     """
-    if not os.path.lexists(place):
+    if not storage.exists(place, follow=False):
         return Listing()
     return _Walk(place, endings).listing()
 
@@ -83,7 +84,7 @@ class _Walk:
     def __init__(self, place: Path, endings: tuple[str, ...]) -> None:
         self.place = str(place)
         self.endings = endings
-        self.root = os.path.realpath(place)
+        self.root = storage.real(place)
         self.visited: set[str] = set()
         # Links to follow, smallest path first, by the names in it.
         self.links: list[tuple[list[str], str]] = []
@@ -107,60 +108,58 @@ class _Walk:
             if real in self.visited:
                 continue
             self.visited.add(real)
-            for name, is_link, is_folder in self.entries(path):
-                here, there = os.path.join(path, name), os.path.join(real, name)
-                if is_link:
-                    heapq.heappush(self.links, (here.split("/"), here))
-                elif is_folder:
-                    waiting.append((here, there))
+            for entry in self.entries(path):
+                there = os.path.join(real, entry.name)
+                if entry.is_link:
+                    heapq.heappush(self.links, (entry.path.split("/"), entry.path))
+                elif entry.is_folder:
+                    waiting.append((entry.path, there))
                 else:
-                    self.file(here, there)
+                    self.file(entry, entry.path, there)
 
-    def entries(self, path: str) -> Iterable[tuple[str, bool, bool]]:
-        """Return what has landed in a folder: name, whether it is a link, whether it is a folder."""
+    def entries(self, path: str) -> list[Entry]:
+        """Return what has landed in a folder."""
         try:
-            with os.scandir(path) as entries:
-                return [
-                    (entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False))
-                    for entry in entries
-                    if has_landed(entry.name)
-                ]
+            return [entry for entry in storage.entries(path) if has_landed(entry.name)]
         except OSError as error:
             is_place = path == self.place
             if error.errno == errno.ENAMETOOLONG and not is_place:
-                self.found[path] = Found(path, path, "it is a folder whose path is too long to be read; move it up")
+                fault = "it is a folder whose path is too long to be read; move it up"
+                self.found[path] = Found(path, path, Entry(path, "a folder"), fault)
                 return []
-            if isinstance(error, FileNotFoundError) and not (is_place and os.path.lexists(path)):
+            if isinstance(error, FileNotFoundError) and not (is_place and storage.exists(path, follow=False)):
                 return []  # it left while it was listed
             raise _unreadable(path, error) from None
 
     def follow(self, path: str) -> None:
         """Take the file, or the folder, that a link leads to."""
         try:
-            real = os.path.realpath(path, strict=True)
-            mode = os.stat(real).st_mode
+            real = storage.real(path, strict=True)
+            entry = storage.info(real)
         except OSError as error:
-            if not os.path.lexists(path):
-                return
+            try:
+                entry = storage.info(path, follow=False)
+            except OSError:
+                return  # it left while it was listed
             leads_nowhere = error.errno in _NOWHERE
             said = f"it is a link{' that points nowhere' if leads_nowhere else ''} ({error.strerror})"
             if ends_in(path, self.endings):
-                self.found[path] = Found(path, path, f"it cannot be read: {said}")
+                self.found[path] = Found(path, path, entry, f"it cannot be read: {said}")
             elif leads_nowhere:
                 self.ignored.append(Ignored(path, said))
             else:
                 raise _unreadable(path, error) from None
             return
-        if not stat.S_ISDIR(mode):
-            self.file(path, real)
+        if not entry.is_folder:
+            self.file(entry, path, real)
         elif holds(real, self.root):
             self.ignored.append(Ignored(path, "it is a link to a folder that it lies in"))
         else:
             self.folders(path, real)
 
-    def file(self, path: str, real: str) -> None:
+    def file(self, entry: Entry, path: str, real: str) -> None:
         if ends_in(path, self.endings):
-            self.found.setdefault(real, Found(path, real))
+            self.found.setdefault(real, Found(path, real, entry))
         else:
             said = " nor in ".join(self.endings)
             self.ignored.append(Ignored(path, f"its name ends neither in {said}"))
@@ -173,9 +172,9 @@ def holds(folder: str, path: str) -> bool:
 
 def leads_on(place: Path, path: str) -> bool:
     """Tell whether a listing of a folder comes by a path: no link to a folder above is on the way there."""
-    root = os.path.realpath(place)
+    root = storage.real(place)
     parents = [str(parent) for parent in Path(path).parents if parent.is_relative_to(place) and parent != place]
-    return not any(holds(os.path.realpath(parent), root) for parent in parents)
+    return not any(holds(storage.real(parent), root) for parent in parents)
 
 
 def of_no_source(landing: Path, sources: Iterable[str], taken: Iterable[Path]) -> list[Ignored]:
@@ -184,17 +183,17 @@ def of_no_source(landing: Path, sources: Iterable[str], taken: Iterable[Path]) -
     Raises UnreadableFolder when it cannot be read.
     """
     try:
-        with os.scandir(landing) as entries:
-            others = [entry for entry in entries if has_landed(entry.name) and entry.name not in sources]
+        entries = storage.entries(landing)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise _unreadable(str(landing), error) from None
+    others = [entry for entry in entries if has_landed(entry.name) and entry.name not in sources]
     ignored = []
     for entry in sorted(others, key=lambda entry: os.fsencode(entry.name)):
         if any(place.is_relative_to(entry.path) for place in taken):
             continue
-        reason = "no source has this folder" if os.path.isdir(entry.path) else "it lies in no source's folder"
+        reason = "no source has this folder" if storage.is_folder(entry.path) else "it lies in no source's folder"
         ignored.append(Ignored(entry.path, reason))
     return ignored
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+
+from strata import storage
 
 SEED = 20260105
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -26,11 +29,9 @@ def event_lines(count: int, start: datetime, days: float, seed: int = SEED) -> I
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write a file, gzipped where its name ends in .gz; it appears under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    with gzip.open(draft, "wt") if path.name.endswith(".gz") else draft.open("w") as file:
+    is_gzip = path.name.endswith(".gz")
+    with storage.create(path) as stream, gzip.open(stream, "wt") if is_gzip else io.TextIOWrapper(stream) as file:
         file.writelines(lines)
-    draft.replace(path)
 
 
 def write_csv(path: Path, lines: Iterator[str], header: str = "time,action\n") -> None:

@@ -12,16 +12,15 @@ import csv
 import gzip
 import hashlib
 import io
-import os
+import json
 import re
-import stat
 import textwrap
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strata import listing, places
+from strata import listing, places, storage
 
 if TYPE_CHECKING:
     from strata.landing import LandedFile
@@ -29,6 +28,14 @@ if TYPE_CHECKING:
 
 # Goes up when a file may be counted or refused in another way than before: each known file is then read once more.
 SCANNER = 2
+
+
+def rules_of(source: Source) -> int:
+    """Return a number for the rules that a source's files are scanned by, those that it declares included."""
+    rules = [SCANNER, source.format, source.separator, source.is_daily, *sorted(source.landed_names)]
+    return zlib.crc32(json.dumps(rules).encode())
+
+
 CHUNK_BYTES = 4 * 1024 * 1024
 # What is longer or wider is no table, and would take Spark's parser down, and every other file of the run with it.
 LONGEST_LINE = 512 * 1024
@@ -132,33 +139,6 @@ def _other_encoding(start: bytes) -> str | None:
     return None
 
 
-_KINDS = (
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISDIR, "a folder"),
-)
-
-
-def kind_fault(mode: int) -> str | None:
-    """Return why what is no regular file is refused: reading it might never end."""
-    for is_kind, kind in _KINDS:
-        if is_kind(mode):
-            return f"it is {kind}, no file"
-    return None
-
-
-def _open(path: Path) -> io.FileIO:
-    """Open a file to read; raise _Fault when it is none. It does not wait for a writer, should it be a pipe by now."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    fault = kind_fault(os.fstat(descriptor).st_mode)
-    if fault:
-        os.close(descriptor)
-        raise _Fault(fault)
-    return io.FileIO(descriptor)
-
-
 def _chunks(path: Path, digest) -> Iterator[bytes]:
     """Yield the file's text as checked UTF-8 bytes without byte order mark; feed the bytes as they lie to digest."""
 
@@ -174,7 +154,7 @@ def _chunks(path: Path, digest) -> Iterator[bytes]:
             digest.update(memoryview(buffer)[:count])
             return count
 
-    with _open(path) as raw:
+    with storage.open(path) as raw:
         stream = io.BufferedReader(Digesting(raw), CHUNK_BYTES)
         text = gzip.GzipFile(fileobj=stream) if listing.ends_in(path.name, (".gz",)) else stream
         decoder = None
@@ -314,7 +294,7 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
             landed.fault = _column_fault(source, columns)
         if source.is_daily and landed.landed_on is None:
             raise _Fault("it lies in no folder of a day (YYYY/MM/DD)")
-    except (_Fault, csv.Error) as error:
+    except (_Fault, storage.NoFile, csv.Error) as error:
         landed.fault = str(error)
     except UnicodeDecodeError:
         landed.fault = "it holds bytes that are no UTF-8"
@@ -330,7 +310,7 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
     landed.content_hash = digest.hexdigest()
     if landed.fault:
         # It was not read to its end: its hash must still be that of all its bytes.
-        with contextlib.suppress(OSError, _Fault), _open(path) as whole:
+        with contextlib.suppress(OSError), storage.open(path) as whole:
             landed.content_hash = hashlib.file_digest(whole, "sha256").hexdigest()
         if not landed.columns:
             landed.rows_landed = 0

@@ -1,8 +1,8 @@
-"""The declarations of sources: what is known of each kind of landed data, read once and from one place.
+"""The declarations of sources: all that is known of each kind of landed data, read from one place.
 
-A source is a table of the dbt source `landing`, in a YAML file below `models/`. dbt's plugin reads it here before dbt parses
-anything, and hands it to the macros as JSON (`normalized`); `strata.landing` lists and scans by it. So a declaration is plain
-YAML. Each fault is a StrataError of one sentence.
+A source is a table of the dbt source `landing`, in a YAML file below `models/`. dbt's plugin reads it here before dbt
+parses anything, and hands it to the macros as JSON (`normalized`); `strata.landing` lists and scans by it. So a
+declaration is plain YAML, without Jinja. Each fault is a StrataError of one sentence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,30 +22,52 @@ import yaml
 from strata import places
 from strata.errors import StrataError
 
-ARRIVALS = ("events", "daily_snapshot", "growing_lines")
+# The ways to arrive, each with the parts that it needs.
+ARRIVALS = {"events": ("time",), "daily_snapshot": ("key", "valid_from"), "growing_lines": ("key", "time")}
 SEPARATORS = (",", ";", "|", "\t")
-TYPES = re.compile(r"bigint|int|double|date|timestamp|string|boolean|decimal\(([0-9]{1,2}), ?([0-9]{1,2})\)")
 EPOCHS = ("seconds", "milliseconds", "microseconds")
-# Each limit: of which arrivals, its default, its type and its bounds; dbt_project.yml says what each is for.
-LIMITS: dict[str, tuple[tuple[str, ...], Any, type, tuple[int, int]]] = {
-    "max_quarantined_share": (ARRIVALS, 0.05, float, (0, 1)),
-    "max_removed_share": (("daily_snapshot",), 0.5, float, (0, 1)),
-    "allow_empty_snapshot": (("daily_snapshot",), False, bool, (0, 1)),
-    "max_new_columns": (("growing_lines",), 50, int, (0, 10_000)),
-    "max_columns": (("growing_lines",), 2000, int, (1, 10_000)),
+# Each limit: of which arrivals, its default, its type, its least and greatest value.
+LIMITS: dict[str, tuple[tuple[str, ...], Any, type, int, int | None]] = {
+    "max_quarantined_share": (tuple(ARRIVALS), 0.05, float, 0, 1),
+    "max_removed_share": (("daily_snapshot",), 0.5, float, 0, 1),
+    "allow_empty_snapshot": (("daily_snapshot",), False, bool, 0, 1),
+    "max_new_columns": (("growing_lines",), 50, int, 0, None),
+    "max_columns": (("growing_lines",), 2000, int, 1, 10_000),
 }
-# The columns that tables have of their own; no declared column is named so.
-OWN_COLUMNS = frozenset(
-    "source path landed landed_on landed_key file_modified_at loaded_at line other_columns malformed_line other_values value_count "
-    "is_valid reasons row_count is_quarantined has_invalid_row has_different_rows version valid_from valid_to recorded_on "
-    "closed_on window_start window_end".split()
+# What the lake's intake has besides sources.
+RESERVED_NAMES = ("ignored", "landing")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What raw tables have of their own: a landed name that is one of them has its column in raw under another.
+RAW_COLUMNS = _words(
+    "other_columns malformed_line line path file_modified_at loaded_at landed_on year month day value_count "
+    "other_values"
 )
-# Those of raw tables: a landed name that is one of them has its column in raw under another.
-RAW_COLUMNS = frozenset(
-    "other_columns malformed_line line path file_modified_at loaded_at landed_on year month day value_count other_values".split()
-)
+# What the tables after them have besides, and the engine on the way there: no declared column is named so.
+OWN_COLUMNS = {
+    "events": RAW_COLUMNS | _words("landed is_valid reasons window_start window_end row_count"),
+    "daily_snapshot": RAW_COLUMNS
+    | _words(
+        "landed is_valid reasons version valid_from valid_to recorded_on closed_on row_count has_invalid_row "
+        "has_different_rows is_quarantined"
+    ),
+    "growing_lines": RAW_COLUMNS
+    | _words(
+        "landed landed_key is_valid reasons landed_values landed_types is_of_form key_values row_of_raw name value "
+        "landed_name landed_text reason copy_count window_start window_end reading_count min_value average_value "
+        "max_value last_value first_reading_at last_reading_at"
+    ),
+}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_A_NAME = "write a letter a-z, then at most 59 more of a-z, 0-9 and _"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_TYPE = re.compile(r"bigint|int|double|date|timestamp|string|boolean|decimal\(([0-9]{1,2}), ?([0-9]{1,2})\)")
+_JINJA = re.compile(r"\{[{%#]")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -73,8 +96,8 @@ class Source:
     """A declared source: the folder of its name below the landing folder, and the tables of that name."""
 
     name: str
-    # events: each file stands for itself; daily_snapshot: all files of a day's folder are one delivery; growing_lines: JSON
-    # lines, each key a column.
+    # events: each file stands for itself; daily_snapshot: all files of a day's folder are one delivery; growing_lines:
+    # JSON lines, each key a column.
     arrives: str
     format: str
     separator: str
@@ -108,23 +131,35 @@ class Source:
         """What the names of its files end in."""
         return (f".{self.format}", f".{self.format}.gz")
 
+    def names(self) -> set[str]:
+        """The names of nodes, and of tables where those are others, that it alone may have."""
+        name = self.name
+        names = {f"raw_{name}", f"judged_{name}", f"quarantine_{self.quarantine}", f"stage.{name}"}
+        if self.arrives == "daily_snapshot":
+            return names | {name, f"rebuilt_{name}", f"stage.rebuilt_{name}", f"current_{name}"}
+        if self.arrives == "events":
+            names |= {f"{name}_files", f"stage.{name}_files"}
+        return names | {f"stage_{name}", f"{name}_windows"}
+
 
 def load(project: Path | None = None) -> dict[str, Source]:
     """Return the declared sources of a project's folder by name; raise StrataError for a declaration that is wrong."""
-    found: dict[str, Source] = {}
+    found: dict[str, tuple[Path, Source]] = {}
+    owners: dict[str, str] = {}
     for file, table in _tables(project or places.ROOT):
         source = _Declaration(file, table).source()
         if source.name in found:
-            raise StrataError(f"The source {source.name} is declared twice, in {file} too: take one of the two away.")
-        found[source.name] = source
-    names = {name: source.quarantine for name, source in found.items()}
-    for name, quarantine in names.items():
-        others = [other for other, theirs in names.items() if other != name and quarantine in (other, theirs)]
-        if others:
-            raise StrataError(
-                f"The source {name} has the table quarantine.{quarantine}, and so has {others[0]}: name another in `quarantine`."
-            )
-    return dict(sorted(found.items()))
+            files = " and ".join(dict.fromkeys(map(str, (found[source.name][0], file))))
+            raise StrataError(f"The source {source.name} is declared twice, in {files}: take one of the two away.")
+        for name in sorted(source.names()):
+            if name in owners:
+                raise StrataError(
+                    f"The source {source.name} in {file} would have {name}, as the source {owners[name]} in "
+                    f"{found[owners[name]][0]} has: name one of them otherwise, or its table in `quarantine`."
+                )
+        found[source.name] = (file, source)
+        owners.update(dict.fromkeys(source.names(), source.name))
+    return {name: source for name, (_, source) in sorted(found.items())}
 
 
 def normalized(sources: dict[str, Source]) -> str:
@@ -132,36 +167,48 @@ def normalized(sources: dict[str, Source]) -> str:
     return json.dumps([asdict(source) for _, source in sorted(sources.items())])
 
 
-@cache
-def _parsed(file: Path, _stamp: tuple[int, int]) -> Any:
-    text = file.read_text()
-    if not re.search(r"^\s*-?\s*name:\s*['\"]?landing['\"]?\s*(#.*)?$", text, re.MULTILINE):
-        return None
-    sign = re.search(r"\{\{|\{%|\{#", text)
-    if sign:
-        line = text.count("\n", 0, sign.start()) + 1
-        raise StrataError(
-            f"{file} declares a source and has jinja in line {line}: write it plainly, for it is read before dbt parses anything."
-        )
-    try:
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise StrataError(
-            f"{file} cannot be read as YAML{where} ({getattr(error, 'problem', error)}): mend it."
-        ) from None
-
-
-def _tables(project: Path) -> Iterator[tuple[Path, dict]]:
+def _tables(project: Path) -> Iterator[tuple[Path, Any]]:
     """Yield what is declared under the dbt source `landing`, with the file that it stands in."""
-    for file in sorted([*project.glob("models/**/*.yml"), *project.glob("models/**/*.yaml")]):
-        stat = file.stat()
-        content = _parsed(file, (stat.st_mtime_ns, stat.st_size))
-        for source in (content.get("sources") or []) if isinstance(content, dict) else []:
-            if isinstance(source, dict) and source.get("name") == "landing":
-                for table in source.get("tables") or []:
-                    yield file.relative_to(project), table
+    for path in sorted([*project.glob("models/**/*.yml"), *project.glob("models/**/*.yaml")]):
+        file = path.relative_to(project)
+        try:
+            stat = path.stat()
+            text, content = _parsed(path, (stat.st_mtime_ns, stat.st_size))
+        except FileNotFoundError:
+            continue  # an editor's link, or one that has just left
+        except OSError as error:
+            raise StrataError(f"{file} cannot be read ({error.strerror}): give this user the right to.") from None
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise StrataError(f"{file} holds bytes that are no UTF-8 in line {line}: write it as UTF-8.") from None
+        except (yaml.YAMLError, ValueError) as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" in line {mark.line + 1}" if mark else ""
+            said = getattr(error, "problem", None) or getattr(error, "reason", error)
+            raise StrataError(f"{file} cannot be read as YAML{where} ({said}): mend it there.") from None
+        sources = content.get("sources") if isinstance(content, dict) else None
+        for source in sources if isinstance(sources, list) else []:
+            if not isinstance(source, dict) or source.get("name") != "landing":
+                continue
+            jinja = _JINJA.search(text)
+            if jinja:
+                line = text.count("\n", 0, jinja.start()) + 1
+                raise StrataError(
+                    f"{file} declares a source and has {jinja[0]} in line {line}: write it without Jinja, for it is "
+                    "read before dbt parses anything."
+                )
+            tables = source.get("tables") or []
+            for table in tables if isinstance(tables, list) else [tables]:
+                yield file, table
+
+
+@cache
+def _parsed(path: Path, _stamp: tuple[int, int]) -> tuple[str, Any]:
+    """Return a file's text and what it says as YAML, nothing where it can declare no source of ours."""
+    text = path.read_text(encoding="utf-8")
+    if "landing" not in text or "sources" not in text:
+        return text, None
+    return text, yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 class _Declaration:
@@ -172,21 +219,25 @@ class _Declaration:
         self.table = table if isinstance(table, dict) else {}
         self.name = self.table.get("name")
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise StrataError(
-                f"{file} declares a source named {self.name!r}: a name is a letter a-z and at most 59 more of a-z, 0-9 and _."
-            )
+            raise StrataError(f"{file} declares a source named {self.name!r}: {_A_NAME}.")
+        if self.name in RESERVED_NAMES:
+            raise self.wrong("has a name that the lake needs for itself", "choose another")
 
     def wrong(self, what: str, mend: str) -> StrataError:
         return StrataError(f"The source {self.name} in {self.file} {what}: {mend}.")
 
-    def meta(self, of: dict, known: tuple[str, ...], whose: str) -> dict[str, Any]:
+    def meta(self, of: dict, known: tuple[str, ...], where: str) -> dict[str, Any]:
         """Return a `meta`, which stands in `config` or by itself."""
         config = of.get("config") or {}
-        meta = {**(of.get("meta") or {}), **((config.get("meta") or {}) if isinstance(config, dict) else {})}
+        meta: dict[str, Any] = {}
+        for one in (of.get("meta"), config.get("meta") if isinstance(config, dict) else None):
+            if not isinstance(one or {}, dict):
+                raise self.wrong(f"has a `meta` of {one!r} {where}", "write names and values there")
+            meta.update(one or {})
         for key in meta:
             if key not in known:
                 raise self.wrong(
-                    f"says {key!r} {whose}, which nothing reads", f"leave it out, or name one of {', '.join(known)}"
+                    f"says {key!r} {where}, which means nothing", f"leave it out, or say one of {', '.join(known)}"
                 )
         return meta
 
@@ -194,196 +245,224 @@ class _Declaration:
         said = ("arrives", "format", "separator", "key", "valid_from", "time", "quarantine", *LIMITS)
         meta = self.meta(self.table, said, "in its meta")
         arrives = meta.get("arrives")
-        if arrives not in ARRIVALS:
+        if not isinstance(arrives, str) or arrives not in ARRIVALS:
             raise self.wrong(f"arrives as {arrives!r}", f"say in `arrives` one of {', '.join(ARRIVALS)}")
         form = "jsonl" if arrives == "growing_lines" else "csv"
         if meta.get("format", form) != form:
             raise self.wrong(f"has the format {meta['format']!r}", f"{arrives} has the format {form}")
         separator = meta.get("separator", ",")
         if separator not in SEPARATORS or (form == "jsonl" and "separator" in meta):
-            raise self.wrong(
-                f"has the separator {separator!r}", "of a CSV file it is one of , ; | and a tab, of lines there is none"
-            )
+            wanted = "leave it out, lines have none" if form == "jsonl" else "it is one of , ; | and a tab"
+            raise self.wrong(f"has the separator {separator!r}", wanted)
         quarantine = meta.get("quarantine", self.name)
         if not isinstance(quarantine, str) or not _NAME.fullmatch(quarantine):
-            raise self.wrong(f"has the table {quarantine!r} in quarantine", "name it as a source is named")
-        columns = self.columns()
-        parts = {"daily_snapshot": ("key", "valid_from"), "events": ("time",), "growing_lines": ("key", "time")}[
-            arrives
-        ]
+            raise self.wrong(f"has the table {quarantine!r} in `quarantine`", _A_NAME)
+        columns = self.columns(OWN_COLUMNS[arrives])
         for part in ("key", "valid_from", "time"):
-            if part in meta and part not in parts:
-                raise self.wrong(f"names {part}", f"{arrives} has none; leave it out")
-            if part in parts and not (isinstance(meta.get(part), str) and meta[part].strip()):
-                raise self.wrong(
-                    f"names no {part}",
-                    f"say in `{part}` {'a column, or SQL over landed columns' if part == 'key' else 'a column'}",
-                )
+            if part not in ARRIVALS[arrives]:
+                if part in meta:
+                    raise self.wrong(f"names {meta[part]!r} in `{part}`", f"{arrives} has none, leave it out")
+            elif not isinstance(meta.get(part), str) or not meta[part].strip():
+                wanted = "a column, or SQL over landed columns" if part == "key" else "a column"
+                raise self.wrong(f"names no {part}", f"name {wanted} in `{part}`")
         self.dated(columns, meta, "valid_from", ("date", "timestamp"))
         self.dated(columns, meta, "time", ("timestamp",))
-        key, expression = meta.get("key"), None
-        if key is not None and key not in columns:
-            expression, key = key.strip(), f"{self.name}_key"
-            if not any(re.search(rf"\b{re.escape(column.raw_name)}\b", expression) for column in columns.values()):
+        key, expression = self.key(columns, meta.get("key"))
+        if arrives == "growing_lines":
+            others = columns.keys() - {meta["time"]} - set(_mentioned(columns, expression) if expression else [key])
+            if others:
                 raise self.wrong(
-                    f"has the key {expression!r}, which is no declared column and names none",
-                    f"name one of {', '.join(columns)}, or write SQL over landed columns",
+                    f"declares the column {min(others)}, which is of neither its key nor its time",
+                    "take it away, every other key of a line has a column without being declared",
                 )
-            if key in columns:
-                raise self.wrong(
-                    f"declares a column {key}",
-                    "its key is an expression, whose column that is; name the other otherwise",
-                )
-        elif key is not None and columns[key].nullable:
-            raise self.wrong(f"has the key {key}, which may be null", "a key is never null; take `nullable` away")
         return Source(
-            *(
-                self.name,
-                arrives,
-                form,
-                separator,
-                key,
-                expression,
-                meta.get("valid_from"),
-                meta.get("time"),
-                quarantine,
-            ),
+            name=self.name,
+            arrives=arrives,
+            format=form,
+            separator=separator,
+            key=key,
+            key_expression=expression,
+            valid_from=meta.get("valid_from"),
+            time=meta.get("time"),
+            quarantine=quarantine,
             limits=self.limits(meta, arrives),
             columns=tuple(columns.values()),
         )
 
     def dated(self, columns: dict[str, Column], meta: dict, part: str, types: tuple[str, ...]) -> None:
+        """Check the column that a part names, if it is there at all."""
         name = meta.get(part)
         if name is None:
             return
         if name not in columns:
             raise self.wrong(
-                f"names {name} in `{part}`, which is no declared column", f"name one of {', '.join(columns)}"
+                f"names {name!r} in `{part}`, which is no declared column", f"name one of {', '.join(columns)}"
             )
-        if columns[name].type not in types or columns[name].nullable:
+        column = columns[name]
+        if column.type not in types or column.nullable:
+            said = f"a {column.type}{' that may be null' if column.nullable else ''}"
             raise self.wrong(
-                f"names {name} in `{part}`, a {columns[name].type}{' that may be null' if columns[name].nullable else ''}",
-                f"it must be a {' or a '.join(types)} that is never null",
+                f"names {name} in `{part}`, {said}", f"name a {' or a '.join(types)} there that is not `nullable`"
             )
+
+    def key(self, columns: dict[str, Column], key: str | None) -> tuple[str | None, str | None]:
+        """Return the key's column, and the expression that makes it where it is no declared one."""
+        if key in columns and columns[key].nullable:
+            raise self.wrong(f"has the key {key}, which may be null", "take its `nullable` away")
+        if key is None or key in columns:
+            return key, None
+        expression, name = key.strip(), f"{self.name}_key"
+        if not _mentioned(columns, expression):
+            raise self.wrong(
+                f"has the key {expression!r}, which is no declared column and holds none",
+                f"name one of {', '.join(columns)}, or write SQL over landed columns",
+            )
+        if name in columns:
+            raise self.wrong(f"declares the column {name}, as its key is called", "name the column otherwise")
+        return name, expression
 
     def limits(self, meta: dict, arrives: str) -> dict[str, Any]:
         limits = {}
-        for name, (arrivals, default, kind, (low, high)) in LIMITS.items():
+        for name, (arrivals, default, kind, low, high) in LIMITS.items():
             if arrives not in arrivals:
                 if name in meta:
-                    raise self.wrong(f"says {name}", f"{arrives} has no such limit; leave it out")
+                    raise self.wrong(f"says {name}", f"{arrives} has no such limit, leave it out")
                 continue
-            value = meta.get(name, default)
-            fits = (
-                isinstance(value, bool) if kind is bool else isinstance(value, (int, float) if kind is float else int)
-            )
-            if not fits or (kind is not bool and isinstance(value, bool)) or not low <= value <= high:
-                wanted = "true or false" if kind is bool else f"a number from {low} to {high}"
-                raise self.wrong(f"has {value!r} for {name}", f"it must be {wanted}")
-            limits[name] = value
+            value = limits[name] = meta.get(name, default)
+            types = (int, float) if kind is float else kind
+            fits = isinstance(value, types) and isinstance(value, bool) == (kind is bool)
+            if not fits or not (low <= value and (high is None or value <= high)):
+                wanted = f"a {'whole ' if kind is int else ''}number from {low}{'' if high is None else f' to {high}'}"
+                raise self.wrong(
+                    f"has {value!r} for {name}", f"it must be {'true or false' if kind is bool else wanted}"
+                )
         return limits
 
-    def columns(self) -> dict[str, Column]:
-        """Return the declared columns by name."""
+    def columns(self, own: frozenset[str]) -> dict[str, Column]:
+        """Return the declared columns by name; `own` are names that tables of the source have already."""
         columns: dict[str, Column] = {}
-        raw_names: set[str] = set()
-        said = ("landed_name", "form", "minimum", "maximum", "nullable", "reason")
-        for one in self.table.get("columns") or []:
+        declared = self.table.get("columns") or []
+        for one in declared if isinstance(declared, list) else [declared]:
             name = one.get("name") if isinstance(one, dict) else None
             if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise self.wrong(
-                    f"has a column named {name!r}", "a name is a letter a-z and at most 59 more of a-z, 0-9 and _"
-                )
+                raise self.wrong(f"has a column named {name!r}", f"{_A_NAME}, and how it lands in its `landed_name`")
             if name in columns:
                 raise self.wrong(f"declares the column {name} twice", "take one of the two away")
-            if name in OWN_COLUMNS:
+            if name in own:
                 raise self.wrong(
-                    f"has a column named {name}, as tables have one of their own",
-                    "name it otherwise, with its landed_name",
+                    f"has a column named {name}, as its tables have one of their own",
+                    "name it otherwise, and how it lands in its `landed_name`",
                 )
-            meta = self.meta(one, said, f"of the column {name}")
-            kind = str(one.get("data_type", "")).lower()
-            found = TYPES.fullmatch(kind)
-            if not found or (found[1] and not 1 <= int(found[1]) <= 38) or (found[2] and int(found[2]) > int(found[1])):
-                raise self.wrong(
-                    f"has the type {one.get('data_type')!r} for {name}",
-                    "say in `data_type` bigint, int, decimal(p,s), double, date, timestamp, string or boolean",
-                )
-            landed = meta.get("landed_name", name)
-            if not isinstance(landed, str) or not landed:
-                raise self.wrong(f"has the landed name {landed!r} for {name}", "write it as text, in quotes")
-            if landed in (column.landed_name for column in columns.values()):
-                raise self.wrong(f"has two columns of the landed name {landed}", "take one of the two away")
-            form, epoch = self.form(name, kind, meta.get("form"))
-            raw = (
-                landed
-                if _PLAIN.fullmatch(landed) and landed.lower() not in RAW_COLUMNS | raw_names
-                else f"{name}_landed"
-            )
-            raw_names.add(raw.lower())
-            nullable = meta.get("nullable", False)
-            if not isinstance(nullable, bool):
-                raise self.wrong(f"has {nullable!r} for nullable of {name}", "it is true or false")
-            reason = meta.get("reason", landed if _NAME.fullmatch(landed) else name)
-            if not isinstance(reason, str) or not _NAME.fullmatch(reason):
-                raise self.wrong(f"has the reason {reason!r} for {name}", "name it as a column is named")
-            low, high = (self.bound(name, kind, bound, meta.get(bound)) for bound in ("minimum", "maximum"))
-            if low is not None and high is not None and self.comparable(kind, low) > self.comparable(kind, high):
-                raise self.wrong(
-                    f"has a minimum of {low} and a maximum of {high} for {name}", "the first is the smaller one"
-                )
-            columns[name] = Column(name, landed, raw, kind, form, epoch, low, high, nullable, reason)
+            columns[name] = self.column(name, one, list(columns.values()))
         if not columns:
             raise self.wrong("declares no columns", "name those that every row has, in `columns`")
         return columns
+
+    def column(self, name: str, declared: dict, before: list[Column]) -> Column:
+        """Return a declared column that comes after others."""
+        said = ("landed_name", "form", "minimum", "maximum", "nullable", "reason")
+        meta = self.meta(declared, said, f"in the meta of the column {name}")
+        kind = str(declared.get("data_type", "")).lower()
+        found = _TYPE.fullmatch(kind)
+        if not found or (found[1] and not int(found[2]) <= int(found[1]) <= 38) or found[1] in ("0", "00"):
+            raise self.wrong(
+                f"has the data_type {declared.get('data_type')!r} for the column {name}",
+                "it is bigint, int, decimal(p,s), double, date, timestamp, string or boolean",
+            )
+        kind = kind.replace(" ", "")
+        landed = meta.get("landed_name", name)
+        if not isinstance(landed, str) or not landed:
+            raise self.wrong(f"has the landed_name {landed!r} for the column {name}", "write a text, in quotes")
+        for other in before:
+            if other.landed_name == landed:
+                raise self.wrong(
+                    f"has the columns {other.name} and {name} of one landed name, {landed!r}", "each has one of its own"
+                )
+        taken = RAW_COLUMNS | {other.raw_name.lower() for other in before}
+        raw = landed if _PLAIN.fullmatch(landed) else f"{name}_landed"
+        raw = raw if raw.lower() not in taken else f"{name}_landed"
+        while raw.lower() in taken:
+            raw += "_landed"
+        nullable = meta.get("nullable", False)
+        if not isinstance(nullable, bool):
+            raise self.wrong(f"has {nullable!r} for nullable of the column {name}", "it is true or false")
+        reason = meta.get("reason", landed if _NAME.fullmatch(landed) else name)
+        if not isinstance(reason, str) or not _NAME.fullmatch(reason):
+            raise self.wrong(f"has the reason {reason!r} for the column {name}", _A_NAME)
+        form, epoch = self.form(name, kind, meta.get("form"))
+        bounds = [self.bound(name, kind, which, meta.get(which)) for which in ("minimum", "maximum")]
+        (low, minimum), (high, maximum) = bounds
+        if None not in (low, high) and low > high:
+            raise self.wrong(
+                f"has a minimum of {minimum} for the column {name}, above its maximum of {maximum}",
+                "put the smaller one first",
+            )
+        return Column(name, landed, raw, kind, form, epoch, minimum, maximum, nullable, reason)
 
     def form(self, name: str, kind: str, form: Any) -> tuple[str | None, str | None]:
         """Return a declared form as a pattern, or as the unit of an epoch."""
         if form is None:
             return None, None
-        unit = form.removeprefix("epoch_") if isinstance(form, str) else None
-        if unit in EPOCHS and unit != form:
-            if kind != "timestamp":
-                raise self.wrong(f"has the form {form} for {name}, a {kind}", "only a timestamp has it")
-            return None, unit
+        what = f"has the form {form!r} for the column {name}"
+        units = [f"epoch_{unit}" for unit in EPOCHS]
+        if kind == "timestamp":
+            if form not in units:
+                raise self.wrong(f"{what}, a timestamp", f"say one of {', '.join(units)}, or leave it out")
+            return None, form.removeprefix("epoch_")
+        if form in units:
+            raise self.wrong(f"{what}, a {kind}", "declare a timestamp, or another form")
         try:
             re.compile(form)
         except (re.error, TypeError) as error:
-            raise self.wrong(
-                f"has the form {form!r} for {name}, which is no regular expression ({error})", "mend it"
-            ) from None
-        if kind == "timestamp":
-            raise self.wrong(
-                f"has the form {form!r} for {name}, a timestamp", f"that is one of epoch_{', epoch_'.join(EPOCHS)}"
-            )
-        return form, None
+            raise self.wrong(f"{what}, which is no regular expression ({error})", "mend it, in quotes") from None
+        return form or None, None
 
-    def bound(self, name: str, kind: str, which: str, value: Any) -> str | None:
-        """Return a bound as text that the column's type can hold."""
+    def bound(self, name: str, kind: str, which: str, value: Any) -> tuple[Any, str | None]:
+        """Return a bound twice: as what is compared, and as the text that SQL casts."""
         if value is None:
-            return None
-        text = str(value)
-        try:
-            if isinstance(value, bool) or kind in ("string", "boolean"):
-                raise ValueError
-            self.comparable(kind, text)
-        except (ValueError, InvalidOperation):
+            return None, None
+        if kind in ("string", "boolean"):
             raise self.wrong(
-                f"has a {which} of {text!r} for {name}, a {kind}", "write one that the type can hold"
+                f"has a {which} for the column {name}, a {kind}", "leave it out, only numbers, dates and times have one"
+            )
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            return _held(kind, str(value))
+        except (ValueError, ArithmeticError):
+            raise self.wrong(
+                f"has a {which} of {str(value)!r} for the column {name}, which a {kind} cannot hold",
+                "write one that it can",
             ) from None
-        return text
 
-    @staticmethod
-    def comparable(kind: str, text: str) -> Any:
+
+def _mentioned(columns: dict[str, Column], expression: str) -> list[str]:
+    """Return the columns whose names in raw stand in SQL, as macros/sources/read_rows.sql finds them too."""
+    return [column.name for column in columns.values() if re.search(rf"\b{column.raw_name}\b", expression)]
+
+
+def _held(kind: str, text: str) -> tuple[Any, str]:
+    """Return a bound as a value of a type and as plain text; ValueError or ArithmeticError where it can be none."""
+    if kind in ("date", "timestamp"):
+        if not _DAY.match(text) or (kind == "date" and len(text) > len("YYYY-MM-DD")):
+            raise ValueError(text)
         if kind == "date":
-            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-                raise ValueError
-            return text
-        if kind == "timestamp":
-            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|\+00:00)?)?", text):
-                raise ValueError
-            return text
-        number = Decimal(text)
-        if not number.is_finite() or (kind in ("int", "bigint") and number != number.to_integral_value()):
-            raise ValueError
-        return number
+            return date.fromisoformat(text), text
+        moment = datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return moment, moment.isoformat()
+    number = Decimal(text)
+    if kind == "double" and abs(float(number)) < float("inf"):
+        return float(number), str(float(number))
+    whole, _, fraction = format(number, "f").lstrip("-").partition(".")
+    digits = [int(found) for found in re.findall("[0-9]+", kind)]
+    if kind in ("int", "bigint"):
+        most = 2 ** (31 if kind == "int" else 63)
+        fits = not fraction.strip("0") and -most <= number < most
+    else:
+        fits = (
+            bool(digits) and len(whole.lstrip("0")) <= digits[0] - digits[1] and len(fraction.rstrip("0")) <= digits[1]
+        )
+    if not fits or not number.is_finite():
+        raise ValueError(text)
+    return number, format(number, "f") if digits else str(int(number))

@@ -20,7 +20,7 @@ landed as (
         PurchaseID rlike '^[0-9]{10}\\z'
         and make_date(year, month, day) >= (
             select min(checked.landed_on) from checked
-            where checked.age <= 7 or {{ is_history_verified() }}
+            where checked.age <= 7 or {{ is_history_verified(declared('purchases')) }}
         )
     group by 1
 )
@@ -31,6 +31,6 @@ select
 from checked
 left join landed on checked.landed_on = landed.landed_on
 where
-    (checked.age <= 7 or {{ is_history_verified() }})
+    (checked.age <= 7 or {{ is_history_verified(declared('purchases')) }})
     and checked.new_count + checked.modified_count + checked.returned_count + checked.unchanged_count
     + checked.quarantined_count <> coalesce(landed.readable_count, 0)

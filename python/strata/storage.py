@@ -1,0 +1,175 @@
+"""The files of the two places, the landing folder and the lake: whatever lists, opens or writes any goes through here.
+
+They are folders of this machine. What is asked of them an object store can answer too: an entry has a path, a size, a
+time of modification and a stamp that changes with the content, as an ETag does; links are there where a store has them;
+a file is a stream of bytes, and is written whole or not at all. What goes wrong is an OSError. The locks of a lake, and
+what Spark reads and writes itself, are not for here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+AnyPath = str | os.PathLike[str]
+
+_KINDS = (
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
+
+
+class NoFile(OSError):
+    """What is to be read is no file, and reading it might never end; the text is a sentence's part."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies at a path."""
+
+    path: str
+    # "a file", "a folder", "a link", or another thing that the system has, in words.
+    kind: str
+    size: int = 0
+    modified_ns: int = 0
+    # Other numbers when the content may be another; empty where nothing is known of it.
+    stamp: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it can be read to an end."""
+        return self.kind == "a file"
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether entries may lie in it."""
+        return self.kind == "a folder"
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it leads to what lies at another path."""
+        return self.kind == "a link"
+
+
+def _entry(path: AnyPath, found: os.stat_result) -> Entry:
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "a thing unknown")
+    stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return Entry(os.fspath(path), kind, found.st_size, found.st_mtime_ns, stamp)
+
+
+def entries(folder: AnyPath) -> list[Entry]:
+    """List a folder, what has left meanwhile not; links are not followed. What may not be looked at has no stamp."""
+    listed = []
+    with os.scandir(folder) as found:
+        for one in found:
+            try:
+                listed.append(_entry(one.path, one.stat(follow_symlinks=False)))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                is_folder = one.is_dir(follow_symlinks=False)
+                kind = "a link" if one.is_symlink() else "a folder" if is_folder else "a file"
+                listed.append(Entry(one.path, kind))
+    return listed
+
+
+def info(path: AnyPath, *, follow: bool = True) -> Entry:
+    """Return what lies at a path, or what a link there leads to."""
+    return _entry(path, os.stat(path, follow_symlinks=follow))
+
+
+def exists(path: AnyPath, *, follow: bool = True) -> bool:
+    """Tell whether something is known to lie at a path, or where a link there leads to."""
+    try:
+        info(path, follow=follow)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def is_folder(path: AnyPath) -> bool:
+    """Tell whether a path, or a link there, is known to lead to a folder."""
+    try:
+        return info(path).is_folder
+    except (OSError, ValueError):
+        return False
+
+
+def real(path: AnyPath, *, strict: bool = False) -> str:
+    """Return the path without links that a path leads to; with `strict` something must be there."""
+    return os.path.realpath(path, strict=strict)
+
+
+def may_use(folder: AnyPath, *, write: bool = False) -> bool:
+    """Tell whether this user may list a folder, and write into it."""
+    return os.access(folder, os.R_OK | os.X_OK | (os.W_OK if write else 0))
+
+
+def free_bytes(folder: AnyPath) -> int:
+    """Return how much can still be written into a folder."""
+    return shutil.disk_usage(folder).free
+
+
+def open(path: AnyPath) -> io.FileIO:
+    """Open a file to read its bytes; raise NoFile for anything else. A pipe's writer is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = _entry(path, os.fstat(descriptor))
+    if not found.is_file:
+        os.close(descriptor)
+        raise NoFile(f"it is {found.kind}, no file")
+    return io.FileIO(descriptor)
+
+
+@contextlib.contextmanager
+def create(path: AnyPath) -> Iterator[BinaryIO]:
+    """Write a file: it has its name once it is whole, and nothing takes its draft for one that has landed."""
+    path = Path(path)
+    make_folder(path.parent)
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("wb") as file:
+        yield file
+    draft.replace(path)
+
+
+def touch(path: AnyPath) -> None:
+    """Make an empty file where there is none."""
+    make_folder(Path(path).parent)
+    Path(path).touch()
+
+
+def link(path: AnyPath, target: str) -> None:
+    """Make a link, the one thing in its folder."""
+    path = Path(path)
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    make_folder(path.parent)
+    for old in path.parent.iterdir():
+        old.unlink()
+    path.symlink_to(target)
+
+
+def make_folder(folder: AnyPath) -> None:
+    """Make a folder, and those above it, where it is not there."""
+    os.makedirs(folder, exist_ok=True)
+
+
+def remove_folder(folder: AnyPath) -> None:
+    """Remove a folder with all that lies in it."""
+    shutil.rmtree(folder)
