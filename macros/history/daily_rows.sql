@@ -49,19 +49,14 @@
 
 
 {#-
-  The columns of a history that its source gives: the declared ones beside the key, and what else its snapshot describes. With
-  `all` also the key, and the version's own.
+  The columns of a history that its source gives: the declared ones beside the key, and its derived_columns. With `all` also the
+  key, and the version's own.
 -#}
 {% macro history_columns(source, all=false) %}
-    {%- set versioned = ['version', 'valid_from', 'valid_to', 'recorded_on', 'closed_on'] -%}
-    {%- set columns = source.columns | map(attribute='name') | reject('equalto', source.key) | list -%}
-    {%- set node = built_node(source.name) if execute else none -%}
-    {%- if node -%}
-        {%- for name in node.columns.keys() if name not in versioned + columns + [source.key] -%}
-            {% do columns.append(name) %}
-        {%- endfor -%}
-    {%- endif -%}
-    {{ return([source.key] + columns + versioned if all else columns) }}
+    {%- set columns = source.columns | map(attribute='name') | reject('equalto', source.key) | list + source.derived_columns -%}
+    {{ return(
+        [source.key] + columns + ['version', 'valid_from', 'valid_to', 'recorded_on', 'closed_on'] if all else columns
+    ) }}
 {% endmacro %}
 
 

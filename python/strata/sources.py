@@ -108,6 +108,8 @@ class Source:
     time: str | None
     # The name of its table in quarantine.
     quarantine: str
+    # What its model judged_<name> adds to the declared columns, and its history keeps.
+    derived_columns: tuple[str, ...]
     limits: dict[str, Any]
     columns: tuple[Column, ...]
 
@@ -242,7 +244,7 @@ class _Declaration:
         return meta
 
     def source(self) -> Source:
-        said = ("arrives", "format", "separator", "key", "valid_from", "time", "quarantine", *LIMITS)
+        said = ("arrives", "format", "separator", "key", "valid_from", "time", "quarantine", "derived_columns", *LIMITS)
         meta = self.meta(self.table, said, "in its meta")
         arrives = meta.get("arrives")
         if not isinstance(arrives, str) or arrives not in ARRIVALS:
@@ -275,6 +277,12 @@ class _Declaration:
                     f"declares the column {min(others)}, which is of neither its key nor its time",
                     "take it away, every other key of a line has a column without being declared",
                 )
+        derived = meta.get("derived_columns", [])
+        if not isinstance(derived, list) or any(
+            not isinstance(name, str) or not _NAME.fullmatch(name) or name in columns or name in OWN_COLUMNS
+            for name in derived
+        ):
+            raise self.wrong(f"has the derived_columns {derived!r}", "it is a list of names of further columns")
         return Source(
             name=self.name,
             arrives=arrives,
@@ -285,6 +293,7 @@ class _Declaration:
             valid_from=meta.get("valid_from"),
             time=meta.get("time"),
             quarantine=quarantine,
+            derived_columns=tuple(derived),
             limits=self.limits(meta, arrives),
             columns=tuple(columns.values()),
         )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strata import landing, places, scanning
+from strata import landing, places, scanning, sources
 from strata.errors import StrataError
 
-EVENTS = landing.SOURCES["events"]
+SOURCES = sources.load()
+EVENTS = SOURCES["events"]
 HEADER = b"time,action\n"
 ROW = b"2026-01-01T00:00:00Z,Open\n"
 MIXED = "it has line breaks in quotes, and lines that end in different ways (LF, CRLF, CR)"
@@ -31,8 +34,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def take(override: str | None = None) -> dict[str, dict]:
-    rows = landing.Stock(EVENTS, override).take().read_text().splitlines()
+def take(override: str | None = None, source: sources.Source = EVENTS) -> dict[str, dict]:
+    rows = landing.Stock(source, override).take().read_text().splitlines()
     return {row["path"]: row for row in map(json.loads, rows)}
 
 
@@ -228,6 +231,38 @@ def test_only_what_is_new_or_changed_is_read_again(place: Path, monkeypatch: pyt
     assert read == ["events/a.csv"]
 
 
+def test_a_file_is_scanned_once_more_when_its_source_is_declared_otherwise(place: Path) -> None:
+    (place / "a.csv").write_bytes(b"time\n2026-01-01T00:00:00Z\n")
+    assert take()["events/a.csv"]["fault"].startswith("the column action is missing")
+    without = replace(EVENTS, columns=EVENTS.columns[:1])
+    assert take(source=without)["events/a.csv"]["fault"] is None
+    assert take()["events/a.csv"]["fault"].startswith("the column action is missing")
+
+
+@pytest.mark.parametrize("separator", sources.SEPARATORS)
+def test_fields_are_told_apart_by_the_declared_separator(place: Path, separator: str) -> None:
+    source = replace(EVENTS, separator=separator)
+    for name, text in {
+        "a.csv": '"time"§action§"a,b;c|d§e"\n1§Open§x\n',
+        "b.csv": 'time§action§note\n1§Open§"two\nlines§ one more"\n',
+        "c.csv": 'time§action§note\n1§"Open§two\nlines\n',
+    }.items():
+        (place / name).write_text(text.replace("§", separator))
+    found = take(source=source)
+    assert {row["path"]: (row["fault"], row["rows_landed"], row["reading"]) for row in found.values()} == {
+        "events/a.csv": (None, 1, "plain"),
+        "events/b.csv": (None, 1, "multiline"),
+        "events/c.csv": (None, 2, "lines"),
+    }
+    assert found["events/b.csv"]["columns"] == ["time", "action", "note"]
+
+
+def test_a_file_of_another_separator_lacks_the_columns(place: Path) -> None:
+    (place / "a.csv").write_bytes(HEADER + ROW)
+    fault = take(source=replace(EVENTS, separator=";"))["events/a.csv"]["fault"]
+    assert fault == "the column time and action is missing (it has time,action)"
+
+
 def test_a_file_that_has_gone_is_known_to_have(place: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "b.csv"
     for path in (place / "a.csv", elsewhere):
@@ -283,7 +318,7 @@ def test_a_path_that_is_not_there_is_refused(place: Path, tmp_path: Path) -> Non
     ],
 )
 def test_rows_of_json_lines_are_the_lines_that_are_not_blank(place: Path, content: bytes, rows: int) -> None:
-    fleet = landing.SOURCES["fleet_sensors"]
+    fleet = SOURCES["fleet_sensors"]
     for name, text in (("a.jsonl", content), ("b.jsonl.gz", gzip.compress(content))):
         path = place.parent / "fleet_sensors" / "2026" / "01" / "05" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -299,9 +334,39 @@ def test_a_line_of_json_may_be_longer_than_one_of_csv_and_not_without_end(
     folder = place.parent / "fleet_sensors" / "2026" / "01" / "05"
     folder.mkdir(parents=True)
     (folder / "long.jsonl").write_bytes(b"{" + b" " * 2 * scanning.LONGEST_LINE + b"}\n")
-    (row,) = map(json.loads, landing.Stock(landing.SOURCES["fleet_sensors"]).take().read_text().splitlines())
+    (row,) = map(json.loads, landing.Stock(SOURCES["fleet_sensors"]).take().read_text().splitlines())
     assert row["fault"] is None
     monkeypatch.setattr(scanning, "LONGEST_JSON_LINE", scanning.LONGEST_LINE)
     (folder / "long.jsonl").write_bytes(b"{" + b" " * 3 * scanning.LONGEST_LINE + b"}\n")
-    (row,) = map(json.loads, landing.Stock(landing.SOURCES["fleet_sensors"]).take().read_text().splitlines())
+    (row,) = map(json.loads, landing.Stock(SOURCES["fleet_sensors"]).take().read_text().splitlines())
     assert row["fault"] == "it has a line longer than 512 KiB"
+
+
+# --- storage ----------------------------------------------------------------------------------------------------------
+
+
+# What asks the file system for something.
+TOUCHING = """
+    open walk scandir listdir glob rglob iterdir stat lstat access readlink exists lexists is_file is_dir isfile isdir
+    is_symlink islink realpath mkdir makedirs touch unlink rename rmdir rmtree symlink_to disk_usage copytree copy
+    read_text read_bytes write_text write_bytes
+"""
+# Modules that ask it for other places: the project, its environment, what is made for a while.
+OF_OTHER_PLACES = """
+    bench bench_purchases class_archive inferring jars java new_source packages session settings sources
+"""
+# profiles.yml, dbt's packages and the archive; the locks.
+ALLOWED = {"cli": {"exists", "glob", "is_dir", "read_text"}, "lake": {"open"}}
+
+
+def test_the_landing_folder_and_the_lake_are_touched_by_one_module_alone() -> None:
+    for file in (places.ROOT / "python").glob("**/*.py"):
+        if file.stem == "storage" or file.stem in OF_OTHER_PLACES.split():
+            continue
+        called = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        names = {call.id for call in called if isinstance(call, ast.Name)} | {
+            call.attr
+            for call in called
+            if isinstance(call, ast.Attribute) and getattr(call.value, "id", "") not in ("storage", "gzip")
+        }
+        assert names & set(TOUCHING.split()) <= ALLOWED.get(file.stem, set()), file

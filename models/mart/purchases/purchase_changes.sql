@@ -4,16 +4,8 @@ with versions as (
     select * from {{ ref('purchases') }}
 ),
 
-quarantined_rows as (
-    select * from {{ ref('quarantine_purchases') }}
-    where purchase_id is not null
-),
-
 quarantined_purchases as (
-    select distinct
-        landed_on,
-        purchase_id
-    from quarantined_rows
+    select * from {{ ref('quarantined_purchases') }}
 ),
 
 days as (
