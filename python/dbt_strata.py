@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from dbt.config.runtime import load_profile
 from dbt.contracts.graph.manifest import Manifest
@@ -54,8 +53,7 @@ class StrataPlugin(dbtPlugin):
             if command not in CONNECTING:
                 return
             places.check()
-            variables = flags.VARS or {}
-            settings.load(Path(flags.PROJECT_DIR), variables, declared)
+            variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {}, declared)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
             settings.check_schema(profile.credentials.schema)
             to_load = [
@@ -63,7 +61,7 @@ class StrataPlugin(dbtPlugin):
                 for source in declared.values()
                 if command in LOADING and (command != "snapshot" or source.arrives == "daily_snapshot")
             ]
-            stocks = self._list(to_load, variables)
+            stocks = self._list(to_load, variables.paths)
             if profile.credentials.method == "session":
                 known_bytes = sum(
                     stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
@@ -98,13 +96,13 @@ class StrataPlugin(dbtPlugin):
         return {}
 
     @staticmethod
-    def _list(to_load: list[sources.Source], variables: dict[str, Any]) -> dict[str, landing.Stock]:
+    def _list(to_load: list[sources.Source], paths: dict[str, str]) -> dict[str, landing.Stock]:
         """List sources; one that cannot be listed is left to its own models to refuse, so that the others go on."""
         stocks = {}
         for source in to_load:
             refusal = ""
             try:
-                stocks[source.name] = landing.Stock(source, variables.get(f"{source.name}_path"))
+                stocks[source.name] = landing.Stock(source, paths.get(source.name))
             except landing.UnreadableFolder as error:
                 refusal = str(error)
             get_invocation_context().env[f"STRATA_UNREADABLE_{source.name.upper()}"] = refusal

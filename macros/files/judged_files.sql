@@ -32,7 +32,7 @@
     ),
 
     gone as (
-        {{ gone_files(name) }}
+        {{ gone_files(source) }}
     ),
 
     with_reasons as (
@@ -66,11 +66,14 @@
 {%- endmacro %}
 
 
-{#- The files of a source that were found once and are in the landing folder no longer; a unit test has none. -#}
-{% macro gone_files(name) -%}
-    {%- if execute and model.resource_type == 'model' -%}
-    select path from ({{ listed_files(name) }})
-    where is_gone
+{#- The loaded files of a source that are in the landing folder no longer; a unit test has none. -#}
+{% macro gone_files(source) -%}
+    {%- if execute and model.resource_type != 'unit_test' -%}
+    select known.path from ({{ known_files(source) }}) as known
+    left anti join (
+        select path from ({{ listed_files(source.name) }})
+        where not is_gone
+    ) as there on known.path = there.path
     {%- else -%}
     select cast(null as string) as path where false
     {%- endif -%}

@@ -40,5 +40,5 @@
         known.*,
         if(gone.path is null, 'refused', 'gone') as status
     from ({{ known_files(source) }} and reason is not null) as known
-    left join ({{ gone_files(source.name) }}) as gone on known.path = gone.path
+    left join ({{ gone_files(source) }}) as gone on known.path = gone.path
 {%- endmacro %}

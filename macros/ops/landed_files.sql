@@ -44,7 +44,7 @@
         {%- endif %}
         group by path
     ) as quarantined on files.path = quarantined.path
-    left join ({{ gone_files(source.name) if source.arrives == 'growing_lines' else 'select cast(null as string) as path where false' }}) as gone
+    left join ({{ gone_files(source) if source.arrives == 'growing_lines' else 'select cast(null as string) as path where false' }}) as gone
         on files.path = gone.path
     left anti join ({{ unread }}) as unread on files.path = unread.path
     where files.source = '{{ source.name }}'

@@ -43,7 +43,7 @@ def _options(variables: str | None, target: str | None, profiles_dir: Path | Non
 
 
 def _source(name: str | None, arrives: str | None = None) -> list[str]:
-    """Return the sources that an option names, all where it names none; raise StrataError where there is no such one."""
+    """Return the sources that an option names, all where it names none; raise StrataError for one that is not there."""
     names = [source.name for source in sources.load().values() if arrives in (None, source.arrives)]
     if name is not None and name not in names:
         what = "which has no history" if name in sources.load() else "which is no source"

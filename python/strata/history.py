@@ -78,5 +78,5 @@ def replay(day: date, name: str, options: DbtOptions, console: Console) -> None:
 
 
 def rebuild(names: list[str], options: DbtOptions, console: Console) -> None:
-    """Derive histories from raw and swap them in; raise StrataError, with one as before, when a day of it is refused."""
+    """Derive histories from raw and swap them in; raise StrataError, with one as before, if a day of it is refused."""
     _end(_snapshot(names, options, console, history="rebuild"))

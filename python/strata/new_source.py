@@ -16,6 +16,7 @@ import tempfile
 import textwrap
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -75,15 +76,6 @@ DESCRIPTIONS = {
     "events": "One row for each landed row of {}.",
     "growing_lines": "One row for each landed line of {}.",
 }
-# Names of columns that what follows a source has, or the engine on the way there, besides those of sources.OWN_COLUMNS.
-OWN_COLUMNS = {
-    "daily_snapshot": "expected_version valid_to_before closed_before surplus other_values",
-    "events": "",
-    "growing_lines": """
-        name value landed_name landed_text copy_count reading_count min_value average_value max_value last_value
-        first_reading_at last_reading_at landed_values landed_types is_of_form key_values row_of_raw reason
-    """,
-}
 # Words that SQL would take for its own where a column's name is meant.
 SQL_WORDS = """
     all and anti any as asc authorization between both by case cast check collate column constraint create cross
@@ -93,8 +85,6 @@ SQL_WORDS = """
     references regexp right rlike select semi session_user set some sort table then to trailing true union unique
     unknown using values when where window with within
 """
-# What the lake's intake has beside the sources.
-TAKEN_NAMES = ("ignored", "landing")
 LONGEST_NAME = 60
 WIDEST_YAML = 140
 
@@ -166,14 +156,13 @@ def declare(name: str, kind: str, sample: Sample, options: dict[str, str | None]
     declared = sample.columns
     needed = {option: [seen_of[options[option]]] for option in ("valid_from", "time") if options[option] is not None}
     if key is not None:
-        needed["key"] = [seen_of[key]] if key in seen_of else _in_expression(key, sample)
+        needed["key"] = [seen_of[key]] if key in seen_of else _in_expression(key, kind, sample)
     if is_lines:
         # Any further key grows by itself.
         declared = [seen for seen in sample.columns if any(seen in of_option for of_option in needed.values())]
     for seen in declared:
         _check_landed_name(seen, sample)
-    own = {*sources.OWN_COLUMNS, *OWN_COLUMNS[kind].split()}
-    own |= {f"{name}_key"} if key is not None and key not in seen_of else set()
+    own = sources.OWN_COLUMNS[kind] | ({f"{name}_key"} if key is not None and key not in seen_of else set())
     names = dict(
         zip((seen.landed for seen in declared), plain_names((seen.landed for seen in declared), own), strict=True)
     )
@@ -209,12 +198,12 @@ def _no_column(text: str, sample: Sample) -> str:
     return f"{shown(text)}, which is no column of the sample: name one of {columns}"
 
 
-def _in_expression(key: str, sample: Sample) -> list[Seen]:
+def _in_expression(key: str, kind: str, sample: Sample) -> list[Seen]:
     """Return the columns that a key mentions, which is SQL over their names in raw."""
     if _has_jinja(key) or _has_control(key):
         raise StrataError("--key holds a mark of Jinja, or a control character: write it as SQL, in one line.")
     landed = [seen.landed for seen in sample.columns]
-    raw_names = list(map(_raw_name, landed, plain_names(landed, sources.OWN_COLUMNS)))
+    raw_names = list(map(_raw_name, landed, plain_names(landed, sources.OWN_COLUMNS[kind])))
     for quoted in re.findall("`([^`]*)`", key):
         if quoted.lower() not in map(str.lower, raw_names):
             named = dict(zip(landed, raw_names, strict=True)).get(quoted)
@@ -286,15 +275,12 @@ def _declaration(seen: Seen, name: str, type: str, epoch: str | None) -> dict[st
 
 # --- what is written
 
-# Between the elements of a list that may be broken into lines.
-_LIST = "\0"
-
 
 def _flow(value: Any) -> str:
-    """Return a value as YAML has it in one line."""
-    return yaml.safe_dump(
-        value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
-    ).strip()
+    """Return a value as YAML has it in one line; what cannot be seen in it is escaped."""
+    is_seen = json.dumps(value, ensure_ascii=False).isprintable()
+    dumped = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=is_seen, sort_keys=False)
+    return dumped.strip()
 
 
 def _scalar(value: Any) -> str:
@@ -319,12 +305,12 @@ def _identifier(name: str) -> str:
     return f"`{name}`" if _is_word(name.lower(), SQL_WORDS) else name
 
 
-def _call(macro: str, *arguments: str) -> str:
+def _call(macro: str, *arguments: str, start: str = "{{ ", end: str = " }}") -> str:
     """Return a call of a macro, on several lines where one would be too long."""
-    line = f"{{{{ {macro}({', '.join(arguments)}) }}}}"
+    line = f"{start}{macro}({', '.join(arguments)}){end}"
     if len(line) <= 110:
         return line
-    return f"{{{{\n    {macro}(\n" + "".join(f"        {argument},\n" for argument in arguments) + "    )\n}}"
+    return f"{start}{macro}(\n" + "".join(f"    {argument},\n" for argument in arguments) + f"){end}"
 
 
 def _listed(items: Iterable[str]) -> str:
@@ -394,7 +380,7 @@ def _reasons(source: Source, broken: str) -> list[str]:
     # A key is made of values that are there and of their form.
     if source.key_expression and any(_mentions(source.key_expression, c.raw_name) for c in concerned):
         reasons.append(f"'{source.key}_missing'")
-    return f"array({_LIST.join(reasons)})".split(_LIST)
+    return f"array({', '.join(reasons)})".split(", ")
 
 
 def render(declaration: dict[str, Any], by: str | None) -> dict[str, str]:
@@ -421,13 +407,10 @@ def render(declaration: dict[str, Any], by: str | None) -> dict[str, str]:
     lines = "\n".join(map(_declaration_lines, declaration["columns"]))
     text = _whole(environment.get_template("sources.yml.jinja").render({**declaration, "columns": lines}))
     source = _read_back(text, declaration["name"])
-    # The key's column, where an expression makes it, has not landed.
-    key_made = (
-        Column(source.key, "", "", "string", None, None, None, None, False, source.key)
-        if source.key_expression
-        else None
-    )
-    keyed = [*source.columns, *([key_made] if key_made else [])]
+    keyed = list(source.columns)
+    if source.key_expression:
+        # The key's column has not landed.
+        keyed.append(replace(keyed[0], name=source.key, landed_name="", raw_name="", type="string", nullable=False))
     named = {column.name: column for column in keyed}
     key = named.get(source.key)
     others = [column for column in source.columns if column is not key]
@@ -483,11 +466,11 @@ def check_name(name: str, kind: str, root: Path) -> None:
     if (
         not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", name)
         or _is_word(name, SQL_WORDS)
-        or name in TAKEN_NAMES
+        or name in sources.RESERVED_NAMES
     ):
         raise StrataError(
             f"A source cannot be named {shown(name)}: name it by at most {LONGEST_NAME} lower-case letters a-z, digits "
-            f"and underscores, a letter first, no word of SQL, and not {' or '.join(TAKEN_NAMES)}."
+            f"and underscores, a letter first, no word of SQL, and not {' or '.join(sources.RESERVED_NAMES)}."
         )
     if name in sources.load(root):
         raise StrataError(f"The source {name} is declared already: change its declaration, or choose another name.")

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from strata.errors import StrataError
-from strata.sources import Source
+from strata.sources import LIMITS, Source
 
 
 def _is_date_text(value: Any) -> Any:
@@ -62,6 +62,8 @@ class Settings(BaseModel):
     snapshot_date: ForSources[Day]
     max_new_columns: ForSources[Annotated[StrictInt, Field(ge=0)]]
     max_columns: ForSources[Annotated[StrictInt, Field(gt=0, le=10_000)]]
+    # Where files of events are taken from instead, by the source: the variables <source>_path.
+    paths: dict[str, str] = {}
 
     @field_validator("window_minutes")
     @classmethod
@@ -87,6 +89,8 @@ MENDS = {
     "max_new_columns": f"a whole number from 0, such as 50{OR_BY_SOURCE}",
     "max_columns": f"a whole number from 1 to 10000, such as 2000{OR_BY_SOURCE}",
 }
+# Those that may be given by source, and of which arrivals.
+BY_SOURCE = {**{name: arrivals for name, (arrivals, *_) in LIMITS.items()}, "snapshot_date": ("daily_snapshot",)}
 # Variables that have another name by now.
 RENAMED = {"max_new_sensors": "max_new_columns", "max_sensor_columns": "max_columns"}
 
@@ -109,27 +113,25 @@ def load(project_dir: Path, overrides: dict[str, Any], sources: dict[str, Source
     """Return the variables of dbt_project.yml under those of the command line; raise StrataError for a wrong one."""
     with open(project_dir / "dbt_project.yml") as file:
         given = {**(yaml.safe_load(file).get("vars") or {}), **overrides}
-    values = {name: given.get(name) for name in Settings.model_fields}
+    values = {name: given.get(name) for name in Settings.model_fields if name != "paths"}
     said = [
-        f"{wrong} is no variable any more; its name is {right}"
-        for wrong, right in RENAMED.items()
-        if given.get(wrong) is not None
+        f"{before} is no variable any more; its name is {now}"
+        for before, now in RENAMED.items()
+        if given.get(before) is not None
     ]
-    for name, value in values.items():
+    for name, arrivals in BY_SOURCE.items():
+        may = [source.name for source in sources.values() if source.arrives in arrivals]
         said += [
-            f"{name} names {other}, which is no source; name one of {', '.join(sources)}"
-            for other in (value if isinstance(value, dict) else {})
-            if other not in sources
+            f"{name} names {other}, which is no source that has it; name one of {', '.join(may) or 'none'}"
+            for other in (values[name] if isinstance(values[name], dict) else ())
+            if other not in may
         ]
-    for source in sources.values():
-        path = given.get(f"{source.name}_path")
-        if path is not None and (source.arrives != "events" or not isinstance(path, str) or not path):
-            wanted = (
-                "the path of a file or a folder"
-                if source.arrives == "events"
-                else "left out: its files lie in days' folders"
-            )
-            said.append(f"{source.name}_path is {path!r}; it must be {wanted}")
+    paths = {name: given[f"{name}_path"] for name in sources if given.get(f"{name}_path") is not None}
+    for name, path in paths.items():
+        if sources[name].arrives != "events":
+            said.append(f"{name}_path is {path!r}; it must be left out, for files of {name} lie in folders of days")
+        elif not isinstance(path, str) or not path:
+            said.append(f"{name}_path is {path!r}; it must be the path of a file or a folder")
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -140,4 +142,4 @@ def load(project_dir: Path, overrides: dict[str, Any], sources: dict[str, Source
             said.append("replay_from is the first day of a replay; set it with history: replay, and only then")
     if said:
         raise StrataError(f"Wrong setting, nothing was changed: {'. '.join(said)}.")
-    return settings
+    return settings.model_copy(update={"paths": paths})

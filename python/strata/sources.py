@@ -277,12 +277,6 @@ class _Declaration:
                     f"declares the column {min(others)}, which is of neither its key nor its time",
                     "take it away, every other key of a line has a column without being declared",
                 )
-        derived = meta.get("derived_columns", [])
-        if not isinstance(derived, list) or any(
-            not isinstance(name, str) or not _NAME.fullmatch(name) or name in columns or name in OWN_COLUMNS
-            for name in derived
-        ):
-            raise self.wrong(f"has the derived_columns {derived!r}", "it is a list of names of further columns")
         return Source(
             name=self.name,
             arrives=arrives,
@@ -293,7 +287,7 @@ class _Declaration:
             valid_from=meta.get("valid_from"),
             time=meta.get("time"),
             quarantine=quarantine,
-            derived_columns=tuple(derived),
+            derived_columns=self.derived(meta, arrives, {*columns, key}),
             limits=self.limits(meta, arrives),
             columns=tuple(columns.values()),
         )
@@ -329,6 +323,22 @@ class _Declaration:
         if name in columns:
             raise self.wrong(f"declares the column {name}, as its key is called", "name the column otherwise")
         return name, expression
+
+    def derived(self, meta: dict, arrives: str, others: set[str | None]) -> tuple[str, ...]:
+        """Return the further columns of a history; `others` are those that it has already."""
+        names = meta.get("derived_columns", [])
+        if arrives != "daily_snapshot" and names != []:
+            raise self.wrong("says derived_columns", f"{arrives} has no history, leave it out")
+        if not isinstance(names, list):
+            raise self.wrong(f"has {names!r} for derived_columns", "it is a list of names")
+        # A history has no use for the landed day of raw's rows in parts.
+        own = OWN_COLUMNS[arrives] - {"year", "month", "day"}
+        for name in names:
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise self.wrong(f"has {name!r} in derived_columns", _A_NAME)
+            if name in own | others or names.count(name) > 1:
+                raise self.wrong(f"has {name} in derived_columns, a column that is there already", "name it otherwise")
+        return tuple(names)
 
     def limits(self, meta: dict, arrives: str) -> dict[str, Any]:
         limits = {}
