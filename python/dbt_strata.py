@@ -48,7 +48,7 @@ class StrataPlugin(dbtPlugin):
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
             os.environ[name] = get_invocation_context().env[name] = str(folder)
         try:
-            declared = sources.load()
+            declared = sources.load(Path(flags.PROJECT_DIR))
             get_invocation_context().env["STRATA_SOURCES"] = sources.normalized(declared)
             if command not in CONNECTING:
                 return

@@ -7,13 +7,12 @@
   A row for each loaded file of a source, with the verdict on it: refused for its fault, for a count of rows that differs
   from what was counted when it landed, or for more than max_quarantined_share of rows that are not valid; `gone` where a
   refused one has left the landing folder. `files` is the model loaded_files, `judged` the model judged_<source>.
-  A refused file is judged again in every run: a variable may let it in.
+  A refused file is judged again in every run: a variable may let it in, or it may have gone.
 -#}
 {% macro judged_files(files, judged, name) -%}
     {%- set source = declared(name) -%}
     {%- set scope = changes_of(
-        files, by='path', where="source = '" ~ name ~ "'",
-        also="select path as value from " ~ this ~ " where status = 'refused'",
+        files, by='path', where="source = '" ~ name ~ "'", also=files_to_judge_again(source),
     ) -%}
     with files as (
         select * from {{ files }}
@@ -39,6 +38,7 @@
         select
             files.*,
             coalesce(counted.rows_valid, 0) as valid_count,
+            coalesce(counted.rows_loaded - counted.rows_valid, 0) as rows_not_valid,
             -- Rows of another load than is noted are not judged yet.
             coalesce(
                 files.reason,
@@ -59,10 +59,26 @@
         if(refusal is null, valid_count, 0) as rows_valid,
         if(refusal is null, rows_loaded - valid_count, 0) as rows_quarantined,
         if(refusal is null, 0, rows_loaded) as rows_refused,
+        rows_not_valid,
         fault,
         case when refusal is null then 'loaded' when is_gone then 'gone' else 'refused' end as status,
         refusal as reason
     from with_reasons
+{%- endmacro %}
+
+
+{#- The refused files, of this model's table, on which the verdict would be another one now: `value`. -#}
+{% macro files_to_judge_again(source) -%}
+    select verdicts.path as value
+    from {{ this }} as verdicts
+    left join ({{ gone_files(source) }}) as gone on verdicts.path = gone.path
+    where
+        (verdicts.status = 'refused' and gone.path is not null)
+        or (verdicts.status = 'gone' and gone.path is null)
+        or (
+            verdicts.status <> 'loaded' and verdicts.fault is null and verdicts.rows_refused = verdicts.rows_landed
+            and verdicts.rows_not_valid <= verdicts.rows_refused * {{ limit_of(source, 'max_quarantined_share') }}
+        )
 {%- endmacro %}
 
 

@@ -170,6 +170,30 @@
 {% endmacro %}
 
 
+{#-
+  With --full-refresh: add columns for keys that found none when they were loaded, while there are fewer than max_columns. Their
+  values stay where they are, in other_values, and are read from there.
+-#}
+{% macro add_waiting_key_columns(source, raw) %}
+    {%- set columns = landed_columns('raw_' ~ source.name) -%}
+    {%- set room = limit_of(source, 'max_columns') | int - columns | length -%}
+    {%- if room > 0 -%}
+        {%- set sql -%}
+            select landed_name
+            from (select landed_on, path, explode(map_keys(other_values)) as landed_name from {{ raw }})
+            where landed_name not in {{ text_list([''] + columns | map(attribute='name') | list) }}
+            group by landed_name
+            order by min(struct(landed_on, path)), landed_name
+            limit {{ room }}
+        {%- endset -%}
+        {%- set names = run_query(sql).columns[0].values() | list -%}
+        {%- if names and add_columns(raw, named_columns(names, raw, raw_columns(source))) -%}
+            {% do note_all_is_noted(raw) %}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+
 {#- Add the columns that this run gives a raw table, and warn of very many, and of keys that get none. -#}
 {% macro add_key_columns(source, raw, columns) %}
     {%- set new = add_columns(raw, columns) | map(attribute='name') | list -%}
@@ -189,7 +213,7 @@
             {% do exceptions.warn(
                 names ~ ' keys have no column, for ' ~ raw ~ ' has the ' ~ limit_of(source, 'max_columns')
                 ~ ' that max_columns allows: their values are in quarantine. Look at what sends them, or raise max_columns'
-                ~ " and run 'dbt run-operation load_again --args {source: " ~ source.name ~ "}'."
+                ~ ' and build with --full-refresh.'
             ) %}
         {%- endif -%}
     {%- endif -%}

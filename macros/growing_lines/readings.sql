@@ -38,20 +38,44 @@
         select
             {{ source.key }},
             {{ source.time }},
-            cast(null as string) as {{ named }},
+            {{ named }},
             landed_text,
             path,
             landed_on,
             loaded_at,
-            landed_name
+            if({{ named }} is null, landed_name, null) as landed_name
         from (
             select
                 *,
-                explode(other_values) as (landed_name, landed_text)
-            from ({{ lines_of_loaded_files(lines, source) }})
-            where is_valid and {{ condition }}
+                -- A key may have its column by now.
+                {{ column_of_key('landed_name', source) }} as {{ named }}
+            from (
+                select
+                    *,
+                    explode(other_values) as (landed_name, landed_text)
+                from ({{ lines_of_loaded_files(lines, source) }})
+                where is_valid and {{ condition }}
+            )
         )
     )
+{%- endmacro %}
+
+
+{#- The column in raw that a landed key has, null where it has none. -#}
+{% macro column_of_key(name, source) -%}
+    {%- set columns = landed_columns('raw_' ~ source.name) -%}
+    {%- if columns -%}
+        try_element_at(
+            map(
+                {%- for column in columns %}
+                {{ text_literal(column.name) }}, '{{ column.column_name }}'{{ ',' if not loop.last }}
+                {%- endfor %}
+            ),
+            {{ name }}
+        )
+    {%- else -%}
+        cast(null as string)
+    {%- endif -%}
 {%- endmacro %}
 
 

@@ -65,14 +65,6 @@
 {%- endmacro %}
 
 
-{#- Make the table of the record where it is not there: `dbt snapshot` runs nothing but snapshots. -#}
-{% macro ensure_history_days() %}
-    {%- if built_relation('history_days') is none -%}
-        {% do create_delta_table(built_node('history_days'), place_of('history_days'), no_history_days()) %}
-    {%- endif -%}
-{% endmacro %}
-
-
 {#- The rows of a history's record; none before it has one. -#}
 {% macro known_days(state) -%}
     {%- if state.days_as_text -%}

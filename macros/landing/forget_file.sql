@@ -24,18 +24,3 @@
     {%- endif -%}
     {{ log('The file ' ~ path ~ " is forgotten: 'dbt build' takes it out of what was made of it.", info=True) }}
 {% endmacro %}
-
-
-{#-
-  Have the next build load every file of a source again that is in the landing folder: after a limit was raised, for instance.
-  dbt run-operation load_again --args '{source: fleet_sensors}'
--#}
-{% macro load_again(source) %}
-    {%- if declared(source) is none -%}
-        {% do exceptions.raise_compiler_error('There is no source ' ~ source ~ ': name one that is declared.') %}
-    {%- elif built_relation('loaded_files') is none -%}
-        {% do exceptions.raise_compiler_error("Nothing is loaded yet: 'dbt build' loads what has landed.") %}
-    {%- endif -%}
-    {% do run_query('update ' ~ place_of('loaded_files') ~ " set content_hash = null where source = '" ~ source ~ "'") %}
-    {{ log('Each file of ' ~ source ~ " that is there is loaded again by the next 'dbt build'.", info=True) }}
-{% endmacro %}

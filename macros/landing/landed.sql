@@ -35,7 +35,6 @@
     {%- endif -%}
     {%- set raw = place_of('raw_' ~ source.name) -%}
     {%- set existing = load_relation(raw) -%}
-    {% do ensure_loaded_files() %}
     {%- if existing is not none and not is_all_noted(existing) -%}
         {% do note_what_raw_holds(source, existing) %}
     {%- endif -%}
@@ -53,6 +52,9 @@
     {%- if existing is none or changes.is_any -%}
         {% do note_all_is_noted(raw) %}
         {% do drop_judged_keys(source) if source.arrives == 'growing_lines' %}
+    {%- endif -%}
+    {%- if source.arrives == 'growing_lines' and flags.FULL_REFRESH -%}
+        {% do add_waiting_key_columns(source, raw) %}
     {%- endif -%}
     {%- if not changes.to_load and run_query('select count(*) from (' ~ listed_files(source.name) ~ ') where is_listed')[0][0] == 0 -%}
         {{ log(
@@ -97,7 +99,7 @@
 {#- The columns that a raw table has from the start, before those that landed names gave it. -#}
 {% macro raw_columns(source) %}
     {%- if source.arrives == 'growing_lines' -%}
-        {{ return(source.columns | map(attribute='name') | list
+        {{ return(source.columns | map(attribute='name') | list + ([source.key] if source.key_expression else [])
             + ['value_count', 'other_values', 'line', 'path', 'landed_on', 'file_modified_at', 'loaded_at']) }}
     {%- endif -%}
     {{ return(source.columns | map(attribute='raw_name') | list

@@ -29,12 +29,16 @@
 {%- endmacro %}
 
 
-{#- Make the table where it is not there: the loader may run without the model, and before it. -#}
-{% macro ensure_loaded_files() %}
-    {%- if execute and built_relation('loaded_files') is none -%}
-        {% do create_delta_table(
-            built_node('loaded_files'), place_of('loaded_files'), no_loaded_files(), {'delta.enableChangeDataFeed': 'true'}
-        ) %}
+{#-
+  Make the tables that the loader and the snapshots write where they are not there: these run without the models of the tables,
+  and several at a time. On run start, where one is at work alone.
+-#}
+{% macro make_engine_tables() %}
+    {%- if execute and flags.WHICH in ('run', 'build', 'retry', 'snapshot') -%}
+        {%- for name, sql in [('loaded_files', no_loaded_files()), ('history_days', no_history_days())]
+            if built_relation(name) is none -%}
+            {% do create_delta_table(built_node(name), place_of(name), sql, {'delta.enableChangeDataFeed': 'true'}) %}
+        {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
 

@@ -40,7 +40,6 @@
     {%- if load_relation(relation) is none -%}
         {% do create_delta_table(model, relation, empty_history(source, compiled_code)) %}
     {%- endif -%}
-    {% do ensure_history_days() %}
     {% do take_over_days_as_text() %}
     {%- set state = history_state(relation) -%}
     {%- set mode = var('history') or '' -%}

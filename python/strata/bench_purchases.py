@@ -68,20 +68,20 @@ def _day_after(folder: Path, count: int, days: int, options: DbtOptions) -> floa
     table = samples.PurchaseTable(count, FIRST)
     _land(table, landing, max(days - 2, 0))
     if days > 2:
-        history.rebuild(options, _quiet())
+        history.rebuild(["purchases"], options, _quiet())
     _land(table, landing, 2)
     day = table.day
     _land(table, landing, 1)
     for _ in range(2):
-        history.take_next(options, _quiet())
+        history.take_next(["purchases"], options, _quiet())
     spark = session.start(places.lake()).session()
     before = _version(spark, "stage.purchases")
 
     def take_back() -> None:
         spark.sql(f"restore table stage.purchases to version as of {before}")
-        spark.sql(f"delete from ops.purchase_deliveries where landed_on = date'{day}'")
+        spark.sql(f"delete from raw.loaded_files where landed_on = date'{day}'")
 
-    return _last_of(lambda: history.take_next(options, _quiet()), take_back)
+    return _last_of(lambda: history.take_next(["purchases"], options, _quiet()), take_back)
 
 
 def _plain_day_after(folder: Path, count: int, days: int, _options: DbtOptions) -> float:
@@ -107,13 +107,13 @@ def _catch_up(folder: Path, count: int, days: int, options: DbtOptions) -> float
     """Seconds of catching up with some days, marts included."""
     landing = _enter(folder)
     _land(samples.PurchaseTable(count, FIRST), landing, days)
-    return _timed(history.catch_up, options, _quiet())
+    return _timed(history.catch_up, ["purchases"], options, _quiet())
 
 
 def _rebuild(folder: Path, _count: int, _days: int, options: DbtOptions) -> float:
     """Seconds of rebuilding what has been caught up with, marts included."""
     _enter(folder)
-    return _timed(history.rebuild, options, _quiet())
+    return _timed(history.rebuild, ["purchases"], options, _quiet())
 
 
 def _process_each(folder: Path, count: int, days: int, options: DbtOptions) -> float:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import history, jars, java, lake, places, samples, settings, sources, storage
+from strata import history, jars, java, lake, new_source, places, samples, settings, sources, storage
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
@@ -171,6 +171,9 @@ def _lake() -> str:
     lake.hold(folder)
     lake.release(folder)
     return f"{folder}, free, {storage.free_bytes(folder) // 1024**3} GB left on its disk"
+
+
+app.command("new-source")(new_source.command)
 
 
 @app.command()

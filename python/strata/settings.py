@@ -121,8 +121,9 @@ def load(project_dir: Path, overrides: dict[str, Any], sources: dict[str, Source
     ]
     for name, arrivals in BY_SOURCE.items():
         may = [source.name for source in sources.values() if source.arrives in arrivals]
+        mend = f"name one of {', '.join(may)}" if may else "leave it out, for none has it"
         said += [
-            f"{name} names {other}, which is no source that has it; name one of {', '.join(may) or 'none'}"
+            f"{name} names {other}, which is no source that has it; {mend}"
             for other in (values[name] if isinstance(values[name], dict) else ())
             if other not in may
         ]

@@ -42,6 +42,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Nodes, and tables where those are others, that are there whatever is declared (see Source.names).
+ENGINE_NAMES = _words(
+    "raw.loaded_files loaded_files landed_files ignored_files schema_changes history_days intake deliveries"
+)
 # What raw tables have of their own: a landed name that is one of them has its column in raw under another.
 RAW_COLUMNS = _words(
     "other_columns malformed_line line path file_modified_at loaded_at landed_on year month day value_count "
@@ -136,7 +140,7 @@ class Source:
     def names(self) -> set[str]:
         """The names of nodes, and of tables where those are others, that it alone may have."""
         name = self.name
-        names = {f"raw_{name}", f"judged_{name}", f"quarantine_{self.quarantine}", f"stage.{name}"}
+        names = {f"raw_{name}", f"raw.{name}", f"judged_{name}", f"quarantine_{self.quarantine}", f"stage.{name}"}
         if self.arrives == "daily_snapshot":
             return names | {name, f"rebuilt_{name}", f"stage.rebuilt_{name}", f"current_{name}"}
         if self.arrives == "events":
@@ -154,10 +158,16 @@ def load(project: Path | None = None) -> dict[str, Source]:
             files = " and ".join(dict.fromkeys(map(str, (found[source.name][0], file))))
             raise StrataError(f"The source {source.name} is declared twice, in {files}: take one of the two away.")
         for name in sorted(source.names()):
+            if name in ENGINE_NAMES:
+                raise StrataError(
+                    f"The source {source.name} in {file} would have {name}, which is there without it: "
+                    "name the source otherwise."
+                )
             if name in owners:
+                mend = "say another table in `quarantine`" if name.startswith("quarantine_") else "rename one of them"
                 raise StrataError(
                     f"The source {source.name} in {file} would have {name}, as the source {owners[name]} in "
-                    f"{found[owners[name]][0]} has: name one of them otherwise, or its table in `quarantine`."
+                    f"{found[owners[name]][0]} has: {mend}."
                 )
         found[source.name] = (file, source)
         owners.update(dict.fromkeys(source.names(), source.name))
@@ -269,7 +279,7 @@ class _Declaration:
                 raise self.wrong(f"names no {part}", f"name {wanted} in `{part}`")
         self.dated(columns, meta, "valid_from", ("date", "timestamp"))
         self.dated(columns, meta, "time", ("timestamp",))
-        key, expression = self.key(columns, meta.get("key"))
+        key, expression = self.key(columns, meta.get("key"), OWN_COLUMNS[arrives])
         if arrives == "growing_lines":
             others = columns.keys() - {meta["time"]} - set(_mentioned(columns, expression) if expression else [key])
             if others:
@@ -308,7 +318,7 @@ class _Declaration:
                 f"names {name} in `{part}`, {said}", f"name a {' or a '.join(types)} there that is not `nullable`"
             )
 
-    def key(self, columns: dict[str, Column], key: str | None) -> tuple[str | None, str | None]:
+    def key(self, columns: dict[str, Column], key: str | None, own: frozenset[str]) -> tuple[str | None, str | None]:
         """Return the key's column, and the expression that makes it where it is no declared one."""
         if key in columns and columns[key].nullable:
             raise self.wrong(f"has the key {key}, which may be null", "take its `nullable` away")
@@ -322,6 +332,8 @@ class _Declaration:
             )
         if name in columns:
             raise self.wrong(f"declares the column {name}, as its key is called", "name the column otherwise")
+        if name in own:
+            raise self.wrong(f"has a key named {name}, as its tables have one of their own", "rename the source")
         return name, expression
 
     def derived(self, meta: dict, arrives: str, others: set[str | None]) -> tuple[str, ...]:
@@ -445,8 +457,6 @@ class _Declaration:
                 f"has a {which} for the column {name}, a {kind}", "leave it out, only numbers, dates and times have one"
             )
         try:
-            if isinstance(value, bool):
-                raise ValueError
             return _held(kind, str(value))
         except (ValueError, ArithmeticError):
             raise self.wrong(

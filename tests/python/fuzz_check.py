@@ -369,11 +369,12 @@ class Tables:
             if "?" not in name and column != reference_sensors.column_name(name):
                 add("fleet_sensors: the name of a column", None, (name, reference_sensors.column_name(name)), column)
         sensors = "".join(f", `{column}`" for column in self.columns.values())
-        archive = by_path(lake.rows("select path, line from raw.sensor_lines"))
+        archive = by_path(lake.rows("select path, line from raw.fleet_sensors"))
         wide = by_path(
             lake.rows(
                 f"select path, truck_id, recorded_at, value_count, other_values, landed_on{sensors}"
-                " from raw.fleet_sensors"
+                " from raw.fleet_sensors where recorded_at is not null and path in ("
+                "select path from raw.loaded_files where source = 'fleet_sensors' and reason is null)"
             )
         )
         quarantine = (
@@ -381,7 +382,7 @@ class Tables:
         )
         quarantined = by_path(lake.rows(quarantine))
         if any(row[0] is None for rows in archive.values() for row in rows):
-            add("fleet_sensors: the archive lacks lines", None, "a line in each row of raw.sensor_lines", "null")
+            add("fleet_sensors: the archive lacks lines", None, "a line in each row of raw.fleet_sensors", "null")
         known = {found.path for found in self.of("fleet_sensors")}
         for table in (archive, wide, quarantined):
             for path in set(table) - known:
@@ -527,7 +528,7 @@ class Tables:
         self.compare("fleet_sensors: quarantined values", Counter(is_here).elements(), Counter(
             {key: count for key, count in values.items() if key[0] not in odd}
         ).elements())  # fmt: skip
-        sql = "select path, landed_name, types, value_count from ops.sensor_keys"
+        sql = "select path, inline(columns) from raw.loaded_files where source = 'fleet_sensors'"
         found_keys = [
             (row[0], reading.clean(row[1]), tuple(row[2]), row[3]) for row in lake.rows(sql) if row[0] not in wrong
         ]
@@ -597,6 +598,8 @@ def changed(
             checked.add("a second build makes a table", None, "no new table", table)
             continue
         old, new = content(lake, table, before[table]), content(lake, table, after[table])
-        lost = [row for row in (old - new) if json.loads(row).get("path") not in gone]
-        if lost or new - old:
-            checked.add(f"a second build changes {table}", None, lost[:3], list(new - old)[:3])
+        lost, come = (
+            [row for row in rows if json.loads(row).get("path") not in gone] for rows in (old - new, new - old)
+        )
+        if lost or come:
+            checked.add(f"a second build changes {table}", None, lost[:3], come[:3])

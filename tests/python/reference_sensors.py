@@ -12,7 +12,17 @@ from datetime import UTC, datetime, timedelta
 
 from reference import _floor
 
-OWN = {"truck_id", "recorded_at", "value_count", "other_values", "path", "landed_on", "file_modified_at", "loaded_at"}
+OWN = {
+    "truck_id",
+    "recorded_at",
+    "value_count",
+    "other_values",
+    "line",
+    "path",
+    "landed_on",
+    "file_modified_at",
+    "loaded_at",
+}
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 

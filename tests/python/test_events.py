@@ -241,7 +241,7 @@ def test_mended_and_removed_files_are_no_longer_refused(faulty) -> None:
     assert {state[0] for state in left.values()} == {"loaded"}
     # Raw keeps what landed, that of a refused file that has gone as well.
     assert own.rows("select count(*) from raw.events")[0][0] == before
-    gone = "select count(*) from ops.landed_files where status = 'gone'"
+    gone = "select count(*) from stage.events_files where status = 'gone'"
     assert own.rows(gone)[0][0] == sum(wanted[1] == "refused" for wanted in FILES.values()) - 1
 
 
@@ -559,7 +559,7 @@ SABOTAGE = [
     "insert into ops.history_days values (null, 1, date'2023-07-21', 'x', 0, 0), (null, 1, date'2023-07-21', 'x', 0,"
     " 0)",
     "insert into stage.events_files select null, size, modified_at, loaded_at, rows_landed, rows_valid,"
-    " rows_quarantined, rows_refused, fault, 'odd', reason from stage.events_files limit 1",
+    " rows_quarantined, rows_refused, rows_not_valid, fault, 'odd', reason from stage.events_files limit 1",
     "insert into raw.loaded_files (source, path) values (null, null), (null, null)",
     "insert into stage.events values (timestamp'2026-01-01 10:00:00', null, 2026, 1, 2, 'x')",
     "insert into stage.events values (timestamp'2026-01-01 10:00:00', 'Odd', 2026, 1, 1, 'x')",

@@ -43,9 +43,9 @@ def expected(files: dict[str, str]) -> reference.Tables:
 
 def assert_holds(lake: Lake, wanted: reference.Tables) -> None:
     """Assert that a lake's tables hold what the rules say, row for row."""
-    sql = "select path, rows_valid, rows_quarantined from ops.sensor_files where status = 'loaded'"
+    sql = "select path, rows_loaded - rows_malformed, rows_malformed from raw.loaded_files where reason is null"
     assert {row[0]: row[1:] for row in lake.rows(sql)} == wanted.lines
-    sql = "select path, landed_name, types, value_count from ops.sensor_keys"
+    sql = "select path, inline(columns) from raw.loaded_files"
     assert {row[:2]: (list(row[2]), row[3]) for row in lake.rows(sql)} == wanted.keys
     readings = lake.rows("select truck_id, recorded_at, sensor, value, path, copy_count from stage.sensor_readings")
     assert sorted(readings) == wanted.readings
@@ -135,7 +135,11 @@ def test_a_file_is_loaded_or_refused_and_its_lines_accounted_for(faulty) -> None
     own, run = faulty
     assert set(run.nodes.values()) == {"success", "pass", "error"}
     assert [name for name, state in run.nodes.items() if state == "error"] == ["strata-on-run-end-0"]
-    sql = "select path, status, rows_landed, rows_valid, rows_quarantined, rows_refused from ops.sensor_files"
+    sql = (
+        "select path, if(reason is null, 'loaded', 'refused'), rows_landed, if(reason is null, rows_loaded -"
+        " rows_malformed, 0), if(reason is null, rows_malformed, 0), if(reason is null, 0, rows_loaded)"
+        " from raw.loaded_files"
+    )
     states = {row[0]: row[1:] for row in own.rows(sql)}
     assert states == {f"fleet_sensors/{name}": tuple(wanted[1:6]) for name, wanted in FILES.items()}
     for name, wanted in FILES.items():
@@ -152,7 +156,11 @@ def test_what_is_good_goes_on_and_a_refused_file_no_further(faulty) -> None:
     good = {name: wanted[0].replace("\r", "").removeprefix("\ufeff")
             for name, wanted in FILES.items() if wanted[1] == "loaded"}  # fmt: skip
     assert_holds(own, expected(good))
-    for table in ("raw.fleet_sensors", "quarantine.sensor_readings", "stage.sensor_readings", "ops.sensor_keys"):
+    for table in (
+        "quarantine.sensor_readings",
+        "stage.sensor_readings",
+        "raw.loaded_files lateral view explode(columns)",
+    ):
         paths = {row[0].removeprefix("fleet_sensors/") for row in own.rows(f"select distinct path from {table}")}
         assert paths <= set(good)
 
@@ -171,7 +179,7 @@ def test_a_value_stands_in_its_column_and_the_line_as_it_landed(faulty) -> None:
         (*nothing[:10], '"a: 5, \\"b\\": 7 \\\\"', "1.5"),
         ("3", *nothing[1:]),
     ]
-    lines = own.rows("select line from raw.sensor_lines where path like '%/values.jsonl'")
+    lines = own.rows("select line from raw.fleet_sensors where path like '%/values.jsonl'")
     assert sorted(row[0] for row in lines) == sorted(FILES["2026/01/05/values.jsonl"][0].splitlines())
 
 
@@ -391,14 +399,14 @@ def test_keys_beyond_the_limits_are_warned_of_and_quarantined_not_lost(lake: Lak
     own = replace(lake, prefix="many", landing_name="many")
     files = day_file(5, reading(5, **{f"k{number:03}": number for number in range(500)}))
     land(own, files)
-    run = own.run(max_new_sensors=499, max_sensor_columns=500)
+    run = own.run(max_new_columns=499, max_columns={"fleet_sensors": 500})
     assert run.success, run.said
-    assert run.sentence("500 new sensors came in one run, more than max_new_sensors (499): k000, k001, k002")
+    assert run.sentence("500 new columns came in one run, more than max_new_columns (499): k000, k001, k002")
     assert not [text for text in run.said if "have no column" in text]
     assert_holds(own, expected(files))
     more = day_file(6, reading(6, **{f"k{number:03}": number for number in range(499, 520)}))
     land(own, more)
-    run = own.build(max_sensor_columns=500)
+    run = own.build(max_columns=500)
     assert run.success, run.said
     assert run.sentence("20 keys have no column, for").endswith("build with --full-refresh.")
     rows = own.rows(
@@ -431,9 +439,9 @@ def test_a_run_of_a_part_or_killed_between_is_made_good_by_the_next(lake: Lake) 
     assert own.run().success
     files |= day_file(6, reading(6, a=1, new=2), reading(5, a=2))
     land(own, files)
-    assert own.run("--select", "raw_sensor_lines", "sensor_files", "sensor_keys").success
     # As if killed between the column and its values.
     own.rows("alter table raw.fleet_sensors add columns (new string comment 'landed as new')")
+    assert own.run("--select", "raw_fleet_sensors").success
     assert own.run("--select", "sensor_windows", "quarantine_sensor_readings").success
     run = own.build()
     assert run.success, run.said

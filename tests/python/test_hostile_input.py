@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
 import random
+import re
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -27,6 +29,10 @@ def own_lake(lake: Lake, name: str, subject: str) -> Lake:
     return replace(lake, prefix=name, landing_name=f"{name} landing", subject=subject)
 
 
+catch_up = functools.partial(history.catch_up, ["purchases"])
+rebuild = functools.partial(history.rebuild, ["purchases"])
+
+
 def versions(lake: Lake) -> list[tuple]:
     return lake.rows(
         "select purchase_id, product_id, version, valid_from, valid_to, recorded_on, closed_on from stage.purchases"
@@ -42,8 +48,8 @@ def purchases(*numbers: int, product: int = 1) -> str:
     return PURCHASES + "".join(purchase(number, product) for number in numbers)
 
 
-def files(lake: Lake, table: str = "event_files") -> dict[str, tuple]:
-    sql = f"select path, status, rows_landed, rows_valid, rows_quarantined, reason from ops.{table}"
+def files(lake: Lake, table: str = "stage.events_files") -> dict[str, tuple]:
+    sql = f"select path, status, rows_landed, rows_valid, rows_quarantined, reason from {table}"
     return {row[0]: row[1:] for row in lake.rows(f"{sql} where status <> 'gone'")}
 
 
@@ -184,23 +190,23 @@ def test_a_line_is_read_whole_or_quarantined_whole(read: Lake, name: str) -> Non
     reason = "truck_malformed" if "truck" in name else "line_malformed"
     assert quarantined == ([(line, [reason])] if wanted is None else [])
     # The archive has the line itself, valid or not.
-    assert (line,) in read.rows(f"select line from raw.sensor_lines where path = '{path}'")
+    assert (line,) in read.rows(f"select line from raw.fleet_sensors where path = '{path}'")
 
 
-def test_a_file_that_the_patterns_of_an_older_version_read_is_read_anew(lake: Lake) -> None:
+def test_a_file_that_an_older_version_read_is_read_anew(lake: Lake) -> None:
     own = own_lake(lake, "older", "fleet_sensors")
     own.land("2026/01/05/a.jsonl", f"{GOOD}\n", source="fleet_sensors")
     assert own.make().success
-    # As an older version left it: valid lines without their text, one of them misread.
-    own.rows("alter table raw.sensor_lines unset tblproperties ('strata.reader')")
-    own.rows("update raw.sensor_lines set line = null, landed_values = map('truck_id', '\"T2\"')")
+    # As an older version left it: read by other rules, one of which misread a truck.
+    own.rows("update raw.loaded_files set reader = reader - 1")
+    own.rows("update raw.fleet_sensors set truck_id = 'T2'")
     run = own.build()
     assert run.success, run.said
-    assert own.rows("select line, landed_values['good'] from raw.sensor_lines") == [(GOOD, "12.5")]
+    assert own.rows("select line, good from raw.fleet_sensors") == [(GOOD, "12.5")]
     assert own.rows("select truck_id, value from stage.sensor_readings") == [("T1", 12.5)]
-    before = own.rows("describe history raw.sensor_lines limit 1")
+    before = own.rows("describe history raw.fleet_sensors limit 1")
     assert own.make().success
-    assert own.rows("describe history raw.sensor_lines limit 1") == before
+    assert own.rows("describe history raw.fleet_sensors limit 1") == before
 
 
 # --- files that Spark cannot read -------------------------------------------------------------------------------------
@@ -221,7 +227,7 @@ def test_one_file_that_spark_cannot_read_stops_no_other(lake: Lake) -> None:
     # Refused by name for what was not read, or all of it is there.
     status, landed, valid, _, reason = states["events/padded.csv.gz"]
     assert (status, landed, valid) == ("loaded", 50, 50) or (status == "refused" and reason.startswith("50 rows were"))
-    assert files(own, "sensor_files")["fleet_sensors/2026/01/05/fine.jsonl"][:3] == ("loaded", 1, 1)
+    assert files(own, "ops.landed_files")["fleet_sensors/2026/01/05/fine.jsonl"][:3] == ("loaded", 1, 1)
     if not run.success:
         for sentence in run.said:
             assert "java" not in sentence
@@ -284,7 +290,7 @@ def test_what_was_counted_twice_or_is_to_be_forgotten_is_taken_back(lake: Lake) 
     own.land("c.csv", HEADER + ROW)
     assert own.make().success
     # As an earlier version left a file that a link leads to: under both paths.
-    for table in ("raw.events", "ops.event_files"):
+    for table in ("raw.events", "raw.loaded_files", "stage.events_files"):
         own.rows(
             f"insert into {table} by name select * except (path), 'events/b/a.csv' as path from {table}"
             " where path = 'events/z/a.csv'"
@@ -297,7 +303,8 @@ def test_what_was_counted_twice_or_is_to_be_forgotten_is_taken_back(lake: Lake) 
     run = own.build()
     assert run.success, run.said
     assert own.rows("select event_count from mart.action_totals") == [(2,)]
-    assert own.rows("select path, same_as from ops.event_intake where same_as is not null") in (
+    listed = [json.loads(line) for line in intake.read_text().splitlines()]
+    assert [(row["path"], row["same_as"]) for row in listed if row["same_as"]] in (
         [("events/b/a.csv", "events/z/a.csv")],
         [("events/z/a.csv", "events/b/a.csv")],
     )
@@ -317,14 +324,14 @@ def test_what_was_counted_twice_or_is_to_be_forgotten_is_taken_back(lake: Lake) 
 # --- partial runs -----------------------------------------------------------------------------------------------------
 
 EVENT_NODES = [
-    "raw_events", "event_files", "stage_events", "quarantine_events", "actions_per_minute", "action_windows",
+    "raw_events", "events_files", "stage_events", "quarantine_events", "actions_per_minute", "action_windows",
     "action_totals", "top_open_windows",
 ]  # fmt: skip
 
 
 EVENT_TABLES = [
-    "raw.events", "ops.event_files", "stage.events", "mart.actions_per_minute", "mart.action_windows",
-    "quarantine.events",
+    "raw.events", "raw.loaded_files", "stage.events_files", "stage.events", "quarantine.events",
+    "mart.actions_per_minute", "mart.action_windows",
 ]  # fmt: skip
 
 
@@ -391,7 +398,7 @@ def test_any_selection_in_any_order_ends_in_the_right_rows(lake: Lake, seed: int
 def test_any_selection_of_purchases_ends_in_the_right_rows(lake: Lake, seed: int) -> None:
     own = own_lake(lake, f"bought{seed}", "purchases")
     chance = random.Random(seed)
-    nodes = ["raw_purchases", "purchase_deliveries", "quarantine_purchases", "purchase_files", "purchase_changes"]
+    nodes = ["raw_purchases", "loaded_files", "quarantine_purchases", "rebuilt_purchases", "purchase_changes"]
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
     assert own.make().success
     for product in (2, 3, 2, 1, 2):
@@ -402,7 +409,7 @@ def test_any_selection_of_purchases_ends_in_the_right_rows(lake: Lake, seed: int
     assert run.success, run.said
     assert own.rows("select product from raw.purchases where day = 22") == [("2",)]
     assert [row[1] for row in versions(own)] == [1, 2]
-    assert own.rows("select rows_valid from ops.purchase_files") == [(1,), (1,)]
+    assert own.rows("select rows_loaded from raw.loaded_files") == [(1,), (1,)]
 
 
 def test_rows_that_quarantine_alone_has_seen_are_not_left_there(lake: Lake) -> None:
@@ -425,10 +432,10 @@ def test_dbt_retry_passes_once_what_stood_in_the_way_is_mended(lake: Lake) -> No
     own.land("a.csv", day_event(1))
     assert own.make().success
     own.land("a.csv", day_event(2))
-    # Without the seed event_files cannot be built; raw_events can.
+    # Without the seed events_files cannot be built; raw_events can.
     own.rows(f"alter table {own.schema('stage')}.accepted_actions rename to {own.schema('stage')}.elsewhere")
     run = own.run()
-    assert run.nodes["event_files"] == "error"
+    assert run.nodes["events_files"] == "error"
     assert run.nodes["raw_events"] == "success"
     own.rows(f"alter table {own.schema('stage')}.elsewhere rename to {own.schema('stage')}.accepted_actions")
     retried = own.dbt("retry")
@@ -455,15 +462,15 @@ def test_a_held_day_whose_folder_has_gone_is_played_from_raw(lake: Lake) -> None
     days = {"21": (1, 2, 3), "22": (1,), "23": (1, 4)}
     for day, numbers in days.items():
         own.land(f"2023/07/{day}/a.csv", purchases(*numbers), source="purchases")
-    assert own.strata(history.catch_up, max_removed_share=1).success
+    assert own.strata(catch_up, max_removed_share=1).success
     (own.landing / "purchases/2023/07/22/a.csv").unlink()
     own.land("2023/07/21/a.csv", purchases(1, 2, 3, 5, 6), source="purchases")
-    run = own.strata(history.replay, datetime(2023, 7, 21).date())
+    run = own.strata(history.replay, datetime(2023, 7, 21).date(), "purchases")
     assert run.success, run.said
     once = own_lake(lake, "held2", "purchases")
     for day, numbers in {"21": (1, 2, 3, 5, 6), "22": (1,), "23": (1, 4)}.items():
         once.land(f"2023/07/{day}/a.csv", purchases(*numbers), source="purchases")
-    assert once.strata(history.catch_up, max_removed_share=1).success
+    assert once.strata(catch_up, max_removed_share=1).success
     assert versions(own) == versions(once)
     assert held_days(own) == ["2023-07-21", "2023-07-22", "2023-07-23"]
     run = own.dbt("test", "--select", "history_is_what_raw_says")
@@ -478,17 +485,19 @@ def test_a_pending_day_whose_folder_has_gone_is_left_out_and_named(lake: Lake, c
     own.land("2023/07/22/a.csv", purchases(1, 2, 3), source="purchases")
     own.land("2023/07/23/a.csv", purchases(1, 2, 4), source="purchases")
     # Loaded into raw, and not taken.
-    assert own.dbt("run", "--select", "purchase_intake", "raw_purchases", "purchase_deliveries").success
+    assert own.dbt("run", "--select", "raw_purchases").success
     (own.landing / "purchases/2023/07/22/a.csv").unlink()
     commands = {
         "snapshot": lambda: own.dbt("snapshot"),
-        "catch-up": lambda: own.strata(history.catch_up),
-        "replay": lambda: own.strata(history.replay, datetime(2023, 7, 21).date()),
-        "rebuild": lambda: own.strata(history.rebuild),
+        "catch-up": lambda: own.strata(catch_up),
+        "replay": lambda: own.strata(history.replay, datetime(2023, 7, 21).date(), "purchases"),
+        "rebuild": lambda: own.strata(rebuild),
     }
     run = commands[command]()
     assert run.success, run.said
-    assert run.sentence("The snapshot of 2023-07-22, whose folder has gone before it was taken, is left out")
+    assert run.sentence(
+        "The snapshot of purchases of 2023-07-22, whose folder has gone before it was taken, is left out"
+    )
     assert [row[0] - 1_000_000_000 for row in versions(own)] == [1, 2, 4]
     assert own.dbt("run", "--select", "purchase_changes", "quarantine_purchases").success
     assert held_days(own) == ["2023-07-21", "2023-07-23"]
@@ -499,8 +508,8 @@ def test_a_short_pending_day_is_left_out_once_its_folder_has_gone(lake: Lake) ->
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
     assert own.dbt("snapshot").success
     own.land("2023/07/22/a.csv", purchases(1, 2), source="purchases")
-    assert own.dbt("run", "--select", "purchase_intake", "raw_purchases", "purchase_deliveries").success
-    own.rows("update ops.purchase_deliveries set rows_landed = 7 where landed_on = date'2023-07-22'")
+    assert own.dbt("run", "--select", "raw_purchases").success
+    own.rows("update raw.loaded_files set rows_landed = 7 where landed_on = date'2023-07-22'")
     (own.landing / "purchases/2023/07/22/a.csv").unlink()
     run = own.dbt("snapshot")
     assert run.success, run.said
@@ -510,11 +519,13 @@ def test_a_rebuild_fills_an_empty_lake(lake: Lake) -> None:
     own = own_lake(lake, "fills", "purchases")
     for day in (21, 22):
         own.land(f"2023/07/{day}/a.csv", purchases(1, day), source="purchases")
-    run = own.strata(history.rebuild)
+    run = own.strata(rebuild)
     assert run.success, run.said
     assert [row[0] - 1_000_000_000 for row in versions(own)] == [1, 21, 22]
     assert held_days(own) == ["2023-07-21", "2023-07-22"]
-    assert own.dbt("snapshot").sentence("Nothing new: the history holds every landed day, the last is 2023-07-22.")
+    assert own.dbt("snapshot").sentence(
+        "Nothing new: the history of purchases holds every landed day, the last is 2023-07-22."
+    )
 
 
 def test_a_replay_with_a_file_outside_of_any_day_says_so(lake: Lake) -> None:
@@ -522,7 +533,7 @@ def test_a_replay_with_a_file_outside_of_any_day_says_so(lake: Lake) -> None:
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
     assert own.dbt("snapshot").success
     own.land("stray.csv", purchases(1), source="purchases")
-    run = own.strata(history.replay, datetime(2023, 7, 21).date())
+    run = own.strata(history.replay, datetime(2023, 7, 21).date(), "purchases")
     assert not run.success
     assert run.sentence("purchases/stray.csv cannot be taken: it lies in no folder of a day")
 
@@ -531,7 +542,7 @@ def test_a_replay_that_was_killed_is_ended_before_later_days_are_taken(lake: Lak
     own = own_lake(lake, "cut", "purchases")
     for day in (21, 22, 23):
         own.land(f"2023/07/{day}/a.csv", purchases(*range(1, day - 18)), source="purchases")
-    assert own.strata(history.catch_up).success
+    assert own.strata(catch_up).success
     wanted = versions(own)
     # As a kill leaves it: set back to the first day, with the way back noted.
     version = own.rows("describe history stage.purchases limit 1")[0][0]
@@ -543,8 +554,8 @@ def test_a_replay_that_was_killed_is_ended_before_later_days_are_taken(lake: Lak
     own.land("2023/07/24/a.csv", PURCHASES, source="purchases")
     run = own.dbt("snapshot")
     assert not run.success
-    assert run.sentence("A replay was cut off: it is played to its end, 2023-07-23.")
-    assert run.sentence("The snapshot of 2023-07-24 is empty")
+    assert run.sentence("A replay of purchases was cut off: it is played to its end, 2023-07-23.")
+    assert run.sentence("The snapshot of purchases of 2023-07-24 is empty")
     assert "The replay is undone" not in " ".join(run.said)
     assert versions(own) == wanted
     properties = dict(own.rows("show tblproperties stage.purchases"))
@@ -555,12 +566,12 @@ def test_what_is_known_of_a_file_that_has_left_outlives_the_intake(lake: Lake) -
     own = own_lake(lake, "lost", "purchases")
     own.land("2023/07/21/a.csv", purchases(1), source="purchases")
     assert own.make().success
-    before = own.rows("select path, size, modified_at, rows_landed from ops.purchase_files")
+    before = own.rows("select path, size, modified_at, rows_landed from raw.loaded_files")
     (own.landing / "purchases/2023/07/21/a.csv").unlink()
     (own.folder / "lake/intake/purchases.jsonl").unlink()
     run = own.build("--full-refresh")
     assert run.success, run.said
-    assert own.rows("select path, size, modified_at, rows_landed from ops.purchase_files") == before
+    assert own.rows("select path, size, modified_at, rows_landed from raw.loaded_files") == before
 
 
 INTERNAL = [
@@ -585,7 +596,7 @@ def test_a_column_may_have_any_name(lake: Lake) -> None:
     assert set(landed) == set(INTERNAL)
     columns = ", ".join(f"`{landed[name]}`" for name in INTERNAL)
     assert own.rows(f"select {columns} from stage.purchases where version = 2") == [tuple(values)]
-    assert own.strata(history.rebuild).success
+    assert own.strata(rebuild).success
     assert own.rows(f"select {columns} from stage.purchases where version = 2") == [tuple(values)]
     # Rebuilt, each column still tells its name.
     again = {
@@ -629,25 +640,45 @@ def test_a_column_keeps_its_name_when_declarations_change(lake: Lake, project: P
     assert own.rows("select channel, region from raw.purchases order by day") == [("web", None), ("shop", "north")]
 
 
-def test_two_snapshots_of_one_schema_keep_their_rows_apart_under_threads(lake: Lake, project: Path) -> None:
+def renamed(project: Path, name: str) -> None:
+    """Declare a second source in a project, with all that purchases have, under another name."""
+    for path in [*project.glob("models/*/purchases"), *project.glob("snapshots/purchases")]:
+        other = path.with_name(name)
+        shutil.copytree(path, other)
+        for file in other.iterdir():
+            text = file.read_text().replace("purchases", name).replace("of_a_purchase_", f"of_{name}_")
+            text = re.sub(r"\nunit_tests:\n.*", "\n", text, flags=re.DOTALL)
+            text = text.replace("name: history_is", f"name: {name}_history_is").replace(
+                "every_quarantined_purchase", f"every_{name}"
+            )
+            (file.with_name(file.name.replace("purchases", name))).write_text(text)
+            if "purchases" in file.name:
+                file.unlink()
+    changes = project / "models/mart" / name / "purchase_changes.sql"
+    changes.unlink()
+    marts = project / "models/mart" / name / f"_{name}__mart.yml"
+    marts.unlink()
+
+
+def test_two_histories_of_one_run_keep_their_rows_apart_under_threads(lake: Lake, project: Path) -> None:
     own = own_lake(lake, "twins", "purchases")
-    text = (places.ROOT / "snapshots/purchases/_purchases__snapshots.yml").read_text()
-    twin = text[: text.index("    description:")].replace("name: purchases", "name: purchases_by_date")
-    twin = twin.replace("check_cols: [product_id, user_id, purchased_on]", "check_cols: [purchased_on]")
-    (project / "snapshots" / "twin.yml").write_text(twin)
+    renamed(project, "sales")
     for day, product in ((21, 1), (22, 2), (23, 3)):
         rows = "".join(f"{1_000_000_000 + n},{product},{1_000_000 + day},2023-01-01\n" for n in range(50))
         own.land(f"2023/07/{day}/a.csv", PURCHASES + rows, source="purchases")
-        # Loaded once, by the models: two snapshots of one source would both load it.
-        loaded = ("purchase_intake", "raw_purchases", "purchase_deliveries", "history_days")
-        assert own.dbt("run", "--select", *loaded, "--project-dir", str(project)).success
+        rows = "".join(f"{1_000_000_000 + n},7,1000001,2023-01-01\n" for n in range(30))
+        # The second day of one is refused, and stops nothing of the other.
+        own.land(f"2023/07/{day}/a.csv", PURCHASES + (rows if day != 22 else ""), source="sales")
         run = own.dbt("snapshot", "--threads", "4", "--project-dir", str(project))
-        assert run.success, run.said
-        assert {"purchases", "purchases_by_date"} <= set(run.nodes)
-    counts = "select count(*), count(distinct purchase_id), max(version) from stage."
-    assert own.rows(counts + "purchases") == [(150, 50, 3)]
-    # Its one column never changes: each row too many would be the other's.
-    assert own.rows(counts + "purchases_by_date") == [(50, 50, 1)]
+        assert run.nodes == {"purchases": "success", "sales": "success" if day == 21 else "error"}
+    assert run.sentence("The snapshot of sales of 2023-07-22 is empty, and would end all 30 current sales: deliver it")
+    counts = "select count(*), count(distinct purchase_id), max(version), max(product_id) from stage."
+    assert own.rows(counts + "purchases") == [(150, 50, 3, 3)]
+    assert own.rows(counts + "sales") == [(30, 30, 1, 7)]
+    assert own.rows("select source, count(*) from raw.loaded_files group by 1 order by 1") == [
+        ("purchases", 3),
+        ("sales", 3),
+    ]
 
 
 def test_what_is_not_of_this_project_is_dbt_sparks_own(lake: Lake, project: Path) -> None:

@@ -23,6 +23,7 @@ import pytest
 import reference_purchases as reference
 from conftest import Lake, Run
 from strata import history, landing, places
+from strata.sources import Source
 
 HEADER = "PurchaseID,product,user,date\n"
 FIRST = date(2023, 7, 21)
@@ -39,7 +40,17 @@ EXAMPLE: reference.Days = {
         ("1002313005", "15", "1003434", "2023-07-22"),
     ],
 }
+OF = "The snapshot of purchases of"
+REPLAY = "'strata replay --source purchases --from"
 ANY = {"max_removed_share": 1, "max_quarantined_share": 1, "allow_empty_snapshot": True}
+
+
+catch_up = functools.partial(history.catch_up, ["purchases"])
+rebuild = functools.partial(history.rebuild, ["purchases"])
+
+
+def replay(first: date, *rest) -> None:
+    history.replay(first, "purchases", *rest)
 
 
 def csv(rows: list[reference.Row]) -> str:
@@ -125,7 +136,7 @@ def lived(lake: Lake) -> tuple[Lake, reference.Days]:
     days = random_days(1, 10, 2000)
     days[sorted(days)[7]] = []
     land(own, days)
-    run = own.strata(history.catch_up, **ANY)
+    run = own.strata(catch_up, **ANY)
     assert run.success, run.said
     return own, days
 
@@ -146,14 +157,14 @@ def test_day_by_day_gives_what_the_rules_say(lived) -> None:
 def test_a_replay_gives_the_same_rows(lived) -> None:
     own, days = lived
     before = versions(own)
-    run = own.strata(history.replay, sorted(days)[6])
+    run = own.strata(replay, sorted(days)[6])
     assert run.success, run.said
     assert versions(own) == before == expected(days)
 
 
 def test_a_rebuild_gives_the_same_rows(lived) -> None:
     own, days = lived
-    run = own.strata(history.rebuild)
+    run = own.strata(rebuild)
     assert run.success, run.said
     assert versions(own) == expected(days)
     assert snapshot(own).sentence("Nothing new")
@@ -191,7 +202,7 @@ def test_the_example_is_taken_by_dbt_snapshot_alone_on_an_empty_lake(lake: Lake)
     ]  # fmt: skip
     again = snapshot(own)
     assert again.success
-    assert again.sentence("Nothing new: the history holds every landed day, the last is 2023-07-22.")
+    assert again.sentence("Nothing new: the history of purchases holds every landed day, the last is 2023-07-22.")
     assert own.rows(
         "select year, month, day, product from raw.purchases where PurchaseID = '1002313004' order by day"
     ) == [
@@ -226,7 +237,7 @@ def test_the_same_content_in_any_form_changes_nothing(lake: Lake) -> None:
     own.land("2023/07/22/_SUCCESS.csv", "x", source="purchases")
     run = snapshot(own, snapshot_date="2023-07-22")
     assert run.success, run.said
-    assert run.sentence("The history holds 2023-07-22 with this content: nothing to do, 0 days left.")
+    assert run.sentence("The history of purchases holds 2023-07-22 with this content: nothing to do, 0 days left.")
     assert versions(own) == before
     assert own.rows("select count(*) from raw.purchases where day = 22") == [(5,)]
     # A folder that has gone, or is empty, changes nothing.
@@ -254,10 +265,10 @@ def test_a_build_takes_one_day_and_brings_the_marts_along(lake: Lake) -> None:
     assert own.rows("select landed_on, PurchaseID, path, reasons[0] from quarantine.purchases") == [
         (day(2), "x", "purchases/2023/07/23/purchases.csv", "purchase_id_malformed")
     ]
-    assert own.rows("select path, rows_landed, rows_valid, rows_quarantined from ops.purchase_files order by 1") == [
-        ("purchases/2023/07/21/purchases.csv", 3, 3, 0),
-        ("purchases/2023/07/22/purchases.csv", 4, 4, 0),
-        ("purchases/2023/07/23/purchases.csv", 81, 80, 1),
+    assert own.rows("select path, rows_landed, rows_loaded from raw.loaded_files order by 1") == [
+        ("purchases/2023/07/21/purchases.csv", 3, 3),
+        ("purchases/2023/07/22/purchases.csv", 4, 4),
+        ("purchases/2023/07/23/purchases.csv", 81, 81),
     ]
 
 
@@ -276,8 +287,16 @@ def own_days(lake: Lake) -> reference.Days:
 
 TEN = some_rows(10)
 GATES: dict[str, tuple] = {
-    "empty": (HEADER, {"allow_empty_snapshot": True}, "The snapshot of DAY is empty, and would end all 10"),
-    "zero bytes": ("", {"allow_empty_snapshot": True}, "The snapshot of DAY is empty, and would end all 10"),
+    "empty": (
+        HEADER,
+        {"allow_empty_snapshot": True},
+        "The snapshot of purchases of DAY is empty, and would end all 10",
+    ),
+    "zero bytes": (
+        "",
+        {"allow_empty_snapshot": True},
+        "The snapshot of purchases of DAY is empty, and would end all 10",
+    ),
     "removed": (csv(TEN[:4]), {"max_removed_share": 0.6}, "lacks 6 of the 10 current purchases, more than"),
     "quarantined": (
         csv([*TEN, ("1", "1", "1000001", "2023-01-01")]),
@@ -320,7 +339,7 @@ def test_a_gate_refuses_a_day_until_a_variable_lets_it_in(gated: Lake, name: str
 
 
 def test_a_day_once_let_in_stays_in_and_only_with_its_content(gated: Lake) -> None:
-    for command in ((history.replay, day(1)), (history.rebuild,)):
+    for command in ((replay, day(1)), (rebuild,)):
         run = gated.strata(*command)
         assert run.success, run.said
         assert versions(gated) == expected(own_days(gated))
@@ -329,7 +348,7 @@ def test_a_day_once_let_in_stays_in_and_only_with_its_content(gated: Lake) -> No
     kept = gated.landing / f"purchases/{removed:%Y/%m/%d}/purchases.csv"
     content = kept.read_text()
     kept.write_text(csv(TEN[:3]))
-    for command in ((history.replay, removed), (history.rebuild,)):
+    for command in ((replay, removed), (rebuild,)):
         run = gated.strata(*command)
         assert not run.success
         assert "lacks 7 of the 10 current purchases, more than max_removed_share (0.5)" in run.sentence(f"{removed}")
@@ -349,10 +368,10 @@ def test_a_delivery_that_cannot_be_taken_leaves_history_and_raw(gated: Lake, nam
     gated.land(f"{landed_on:%Y/%m/%d}/purchases.csv", content, source="purchases")
     runs = [snapshot(gated)]
     if name == "missing":
-        runs += [gated.strata(history.replay, day(0)), gated.strata(history.rebuild), gated.strata(history.catch_up)]
+        runs += [gated.strata(replay, day(0)), gated.strata(rebuild), gated.strata(catch_up)]
     for run in runs:
         assert not run.success
-        assert sentence in run.sentence(f"The snapshot of {landed_on} is refused")
+        assert sentence in run.sentence(f"{OF} {landed_on} is refused")
     assert versions(gated) == before
     assert gated.rows("select count(*) from raw.purchases") == raw
     path.write_bytes(kept) if held else path.unlink()
@@ -360,13 +379,13 @@ def test_a_delivery_that_cannot_be_taken_leaves_history_and_raw(gated: Lake, nam
 
 def test_a_delivery_of_which_not_every_row_was_read_is_refused(gated: Lake) -> None:
     intake = gated.folder / "lake" / "intake" / "purchases.jsonl"
-    gated.rows("update ops.purchase_deliveries set rows_landed = 11 where landed_on = date'2023-07-21'")
+    gated.rows("update raw.loaded_files set rows_landed = 11 where landed_on = date'2023-07-21'")
     kept = intake.read_text()
     intake.write_text(kept.replace('"rows_landed": 10', '"rows_landed": 11'))
     run = snapshot(gated)
     assert not run.success
     path = "purchases/2023/07/21/purchases.csv"
-    assert run.sentence(f"The snapshot of 2023-07-21 is refused, of 11 rows counted in the file {path} 10 were read")
+    assert run.sentence(f"{OF} 2023-07-21 is refused, of 11 rows counted in the file {path} 10 were read")
     # Once all can be read, the next run reads it again.
     intake.write_text(kept)
     assert snapshot(gated).sentence("Nothing new")
@@ -382,7 +401,7 @@ def test_a_file_outside_of_any_day_is_refused(gated: Lake, name: str) -> None:
 
 
 def test_empty_full_refresh_and_days_that_are_named(gated: Lake) -> None:
-    assert gated.strata(history.catch_up).success
+    assert gated.strata(catch_up).success
     before = versions(gated)
     run = gated.dbt("snapshot", "--empty")
     assert not run.success
@@ -396,10 +415,10 @@ def test_empty_full_refresh_and_days_that_are_named(gated: Lake) -> None:
     land(gated, {date(2023, 8, 24): TEN, date(2023, 8, 25): TEN})
     run = snapshot(gated, snapshot_date="2023-08-25")
     assert not run.success
-    assert run.sentence("The snapshot of 2023-08-24 is older than that of 2023-08-25 and not in the history yet")
-    files = gated.rows("select count(*) from ops.purchase_files")
+    assert run.sentence(f"{OF} 2023-08-24 is older than that of 2023-08-25 and not in the history yet")
+    files = gated.rows("select count(*) from raw.loaded_files")
     gated.dbt("run", "--empty", "--select", "path:models/*/purchases")
-    assert gated.rows("select count(*) from ops.purchase_files") == files != [(0,)]
+    assert gated.rows("select count(*) from raw.loaded_files") == files != [(0,)]
     assert versions(gated) == before
     assert snapshot(gated, snapshot_date="2023-07-22").sentence("nothing to do, 2 days left")
     assert snapshot(gated, snapshot_date="2023-08-24").sentence("2023-08-24: 0 versions opened, 0 closed; 1 day left")
@@ -413,11 +432,11 @@ def test_a_refused_day_that_has_gone_is_left_out(lake: Lake) -> None:
     (own.landing / "purchases/2023/07/22/purchases.csv").unlink()
     run = snapshot(own)
     assert run.success, run.said
-    assert run.sentence("The snapshot of 2023-07-22, whose folder has gone before it was taken, is left out")
+    assert run.sentence(f"{OF} 2023-07-22, whose folder has gone before it was taken, is left out")
     days = {day(0): TEN, day(2): [*TEN, *some_rows(1, first=20)]}
     assert versions(own) == expected(days)
     assert snapshot(own).sentence("Nothing new")
-    assert own.strata(history.rebuild).success
+    assert own.strata(rebuild).success
     assert versions(own) == expected(days)
 
 
@@ -431,7 +450,7 @@ def played(lake: Lake) -> tuple[Lake, reference.Days]:
     own = fresh(lake, "played", days)
     late = sorted(days)[2]
     (own.landing / f"purchases/{late:%Y/%m/%d}/purchases.csv").unlink()
-    assert own.strata(history.catch_up, **ANY).success
+    assert own.strata(catch_up, **ANY).success
     return own, days
 
 
@@ -441,15 +460,15 @@ def test_a_late_day_is_refused_and_replayed(played) -> None:
     without = {key: rows for key, rows in days.items() if key != late}
     assert versions(own) == expected(without)
     land(own, {late: days[late]})
-    for run in (snapshot(own), own.strata(history.catch_up), own.strata(history.replay, late + timedelta(days=1))):
+    for run in (snapshot(own), own.strata(catch_up), own.strata(replay, late + timedelta(days=1))):
         assert not run.success
-        assert f"'strata replay --from {late}'" in run.sentence(f"The snapshot of {late} landed late")
+        assert f"{REPLAY} {late}'" in run.sentence(f"{OF} {late} landed late")
         assert versions(own) == expected(without)
-    refused = own.strata(history.replay, late, max_quarantined_share=0.001)
+    refused = own.strata(replay, late, max_quarantined_share=0.001)
     assert not refused.success
     assert refused.sentence("The replay is undone, and the history is as it was before it.")
     assert versions(own) == expected(without)
-    run = own.strata(history.replay, late, **ANY)
+    run = own.strata(replay, late, **ANY)
     assert run.success, run.said
     assert versions(own) == expected(days)
 
@@ -462,12 +481,12 @@ def test_a_day_again_with_other_content_is_refused_and_replayed(played) -> None:
     before = versions(own)
     run = snapshot(own, snapshot_date=str(sorted(days)[5]))
     assert not run.success
-    assert f"'strata replay --from {again}'" in run.sentence(f"The snapshot of {again} was delivered again with other")
+    assert f"{REPLAY} {again}'" in run.sentence(f"{OF} {again} was delivered again with other")
     build = own.build("--select", "+purchases", "purchase_changes")
     assert not build.success
     assert build.nodes["purchases"] == "error"
     assert versions(own) == before
-    assert own.strata(history.replay, again, **ANY).success
+    assert own.strata(replay, again, **ANY).success
     assert versions(own) == expected(days)
 
 
@@ -495,11 +514,11 @@ def test_what_a_kill_leaves_is_taken_back_and_played_again(played) -> None:
     before = max(row[0] for row in own.rows("describe history stage.purchases"))
     set_property(own, "strata.replay", str(before))
     set_property(own, "strata.through", f"{ordered[1]}")
-    assert snapshot(own).sentence(f"A replay was cut off: it is played to its end, {ordered[-1]}.")
+    assert snapshot(own).sentence(f"A replay of purchases was cut off: it is played to its end, {ordered[-1]}.")
     assert versions(own) == expected(days)
     assert properties(own)["strata.replay"] == ""
     # Killed between raw and the note of the delivery: it is loaded again.
-    own.rows(f"delete from ops.purchase_deliveries where landed_on = date'{ordered[-1]}'")
+    own.rows(f"delete from raw.loaded_files where landed_on = date'{ordered[-1]}'")
     assert snapshot(own).sentence("Nothing new")
     assert versions(own) == expected(days)
 
@@ -508,7 +527,7 @@ def test_a_restored_history_goes_on_from_there(played) -> None:
     own, days = played
     kept = [row[0] for row in own.rows("describe history stage.purchases") if row[4] == "SET TBLPROPERTIES"]
     own.rows(f"restore table stage.purchases to version as of {kept[2]}")
-    assert own.strata(history.catch_up).success
+    assert own.strata(catch_up).success
     assert versions(own) == expected(days)
 
 
@@ -517,18 +536,18 @@ def test_a_refused_rebuild_leaves_the_history(played) -> None:
     before = versions(own)
     days = {**days, max(days) + timedelta(days=1): some_rows(1)}
     land(own, days)
-    run = own.strata(history.rebuild)
+    run = own.strata(rebuild)
     assert not run.success
     assert run.sentence("more than max_removed_share (0.5) allows")
     assert versions(own) == before
-    run = own.strata(history.rebuild, **ANY)
+    run = own.strata(rebuild, **ANY)
     assert run.success, run.said
     assert versions(own) == expected(days)
 
 
 def test_a_record_in_one_text_is_taken_over_by_a_rebuild(lake: Lake) -> None:
     own = fresh(lake, "older", {day(0): TEN, day(1): TEN[:9], day(2): TEN[:8]})
-    assert own.strata(history.catch_up).success
+    assert own.strata(catch_up).success
     before = versions(own)
     # As an earlier version left it, and a held day has gone since.
     record = {
@@ -542,7 +561,7 @@ def test_a_record_in_one_text_is_taken_over_by_a_rebuild(lake: Lake) -> None:
     own.rows("alter table stage.purchases unset tblproperties ('strata.generation')")
     own.rows("drop table ops.history_days")
     shutil.rmtree(own.landing / "purchases" / f"{day(1):%Y/%m/%d}")
-    run = own.strata(history.rebuild)
+    run = own.strata(rebuild)
     assert run.success, run.said
     assert versions(own) == before
     assert [row[0] for row in own.rows("select landed_on from mart.purchase_changes order by 1")] == [
@@ -602,7 +621,7 @@ def test_other_columns_are_carried_and_decide_nothing(lake: Lake) -> None:
     build = own.build("--select", "+purchases", "rebuilt_purchases+")
     assert build.success, build.said
     assert build.nodes["history_is_what_raw_says"] == "pass"
-    assert own.strata(history.rebuild).success
+    assert own.strata(rebuild).success
     assert own.rows(carried + "1000000003 order by version") == wanted
 
 
@@ -619,8 +638,9 @@ def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch
     assert not run.success
     assert run.nodes["purchases"] == "error"
     assert own.rows("select event_count from mart.action_totals") == [(1,)]
-    assert own.rows("select fault from ops.purchase_intake where path = 'purchases/stray.csv'") == [
-        ("it lies in no folder of a day (YYYY/MM/DD)",)
+    listed = [json.loads(line) for line in (own.folder / "lake/intake/purchases.jsonl").read_text().splitlines()]
+    assert [row["fault"] for row in listed if row["path"] == "purchases/stray.csv"] == [
+        "it lies in no folder of a day (YYYY/MM/DD)"
     ]
     stray.unlink()
     bad = own.land("b.csv", "time\n1\n")
@@ -632,7 +652,7 @@ def test_a_refusal_of_one_pipeline_never_stops_the_other(lake: Lake, monkeypatch
     land(own, {day(1): TEN[:8]})
     listed = landing._listed
 
-    def forbidden(source: landing.Source, where) -> Iterator:
+    def forbidden(source: Source, where) -> Iterator:
         if source.name == "events":
             raise landing.UnreadableFolder("The folder /events cannot be read (Permission denied): give the right to.")
         return listed(source, where)
@@ -654,12 +674,12 @@ def test_an_empty_landing_is_no_failure(lake: Lake) -> None:
     run = snapshot(own)
     assert run.success, run.said
     assert run.sentence("Nothing has landed: no file of purchases in")
-    assert run.sentence("Nothing new: the history holds every landed day.")
-    for command in (history.catch_up, history.rebuild):
+    assert run.sentence("Nothing new: the history of purchases holds every landed day.")
+    for command in (catch_up, rebuild):
         run = own.strata(command)
         assert run.success, run.said
-    run = own.strata(history.replay, day(0))
-    assert run.sentence("No snapshot has landed on 2023-07-21 or later: the last is of no day.")
+    run = own.strata(replay, day(0))
+    assert run.sentence("No snapshot of purchases has landed on 2023-07-21 or later: the last is of no day.")
 
 
 # --- time travel ------------------------------------------------------------------------------------------------------
@@ -754,18 +774,15 @@ def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
+    "other",
     [
-        (
-            "strategy: check\n      check_cols: [product_id, user_id, purchased_on]",
-            "strategy: timestamp\n      updated_at: landed_on",
-        ),
-        ("hard_deletes: invalidate", "hard_deletes: new_record"),
-        ("unique_key: purchase_id", "unique_key: [purchase_id, user_id]"),
-        ("check_cols: [product_id, user_id, purchased_on]", "check_cols: all"),
+        "strategy='timestamp', updated_at='landed_on'",
+        "hard_deletes='new_record'",
+        "unique_key=['purchase_id', 'user_id']",
+        "check_cols='all'",
     ],
 )
-def test_a_snapshot_of_another_kind_is_refused(lake: Lake, tmp_path: Path, before: str, after: str) -> None:
+def test_a_history_of_another_kind_is_refused(lake: Lake, tmp_path: Path, other: str) -> None:
     for name in (
         "dbt_project.yml",
         "profiles.yml",
@@ -777,14 +794,16 @@ def test_a_snapshot_of_another_kind_is_refused(lake: Lake, tmp_path: Path, befor
         "tests",
     ):
         (tmp_path / name).symlink_to(places.ROOT / name)
-    text = (places.ROOT / "snapshots/purchases/_purchases__snapshots.yml").read_text()
-    assert before in text
-    changed = tmp_path / "snapshots" / "purchases.yml"
+    settled = "{{ config(**history_config('purchases')) }}"
+    text = (places.ROOT / "snapshots/purchases/purchases.sql").read_text()
+    assert settled in text
+    changed = tmp_path / "snapshots" / "purchases.sql"
     changed.parent.mkdir()
-    changed.write_text(text.replace(before, after))
+    changed.write_text(text.replace(settled, f"{settled}\n{{{{ config({other}) }}}}"))
     run = fresh(lake, "kind").dbt("snapshot", "--project-dir", str(tmp_path))
     assert not run.success
-    assert run.sentence("Snapshot purchases must have the strategy check, hard_deletes invalidate, one column as")
+    name = other.split("=")[0]
+    assert run.sentence(f"Snapshot purchases has another {name} than its source declares: configure it by")
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_lake_and_landing_folder_may_have_odd_names(tmp_path: Path, locale: str)
     events.mkdir()
     (events / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
     places_of_it = {name: str(tmp_path / f"{name[7:].lower()}{ODD}") for name in ("STRATA_LAKE", "STRATA_LANDING")}
-    done = run(tmp_path, "run", "--select", "event_intake", "raw_events", LC_ALL=locale, **places_of_it)
+    done = run(tmp_path, "run", "--select", "loaded_files", "raw_events", LC_ALL=locale, **places_of_it)
     assert done.returncode == 0, done.stdout
     assert list((tmp_path / f"lake{ODD}" / "warehouse" / "raw.db" / "events").glob("*.parquet"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"lake{ODD}", f"landing{ODD}", "target"])
@@ -226,7 +226,7 @@ def test_the_project_may_lie_in_a_folder_with_an_odd_name(tmp_path: Path) -> Non
     (project / ".venv").symlink_to((places.ROOT / ".venv").resolve())
     code = "from strata import places; from dbt.cli.main import cli; print(places.ROOT); cli()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "run", "--select", "event_intake", "raw_events"],
+        [sys.executable, "-c", code, "run", "--select", "loaded_files", "raw_events"],
         cwd=project,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
@@ -449,7 +449,7 @@ def test_a_run_sweeps_the_places_of_its_own_tables_alone(tmp_path: Path) -> None
     raw = tmp_path / "lake" / "warehouse" / "raw.db"
     unmade(raw / "events")
     unmade(raw / "somebodys")
-    done = run(tmp_path, "run", "--select", "event_intake", "raw_events")
+    done = run(tmp_path, "run", "--select", "loaded_files", "raw_events")
     assert done.returncode == 0, done.stdout
     assert len(list((raw / "somebodys").rglob("*.parquet"))) == 3
     assert list((raw / "events").glob("_delta_log/*.json"))

@@ -253,12 +253,47 @@ def test_a_file_that_is_no_utf8_or_may_not_be_read_is_refused(tmp_path: Path, mo
         ([SHOP, changed(SHOP, name="rebuilt_refunds")], "would have rebuilt_refunds, as the source refunds"),
         ([FLEET, changed(SHOP, name="fleet_windows")], "would have fleet_windows, as the source fleet"),
         ([DOOR, changed(FLEET, name="doors_files")], "would have stage.doors_files, as the source doors"),
-        ([DOOR, changed(FLEET, {"quarantine": "doors"})], "would have quarantine_doors, as the source doors"),
+        (
+            [DOOR, changed(FLEET, {"quarantine": "doors"})],
+            "would have quarantine_doors, as the source doors in models/raw/a.yml has: say another table in `quarant",
+        ),
+        ([DOOR, changed(SHOP, name="judged_doors")], "as the source doors in models/raw/a.yml has: rename one of them"),
     ],
 )
 def test_two_sources_that_would_have_one_table_are_refused(tmp_path: Path, tables: list, said: str) -> None:
     written(tmp_path, *tables)
     assert said in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "taken"),
+    [
+        *((table, "loaded_files", "raw.loaded_files") for table in (DOOR, FLEET)),
+        *((DOOR, name, f"{name}_files") for name in ("loaded", "landed")),
+        *(
+            (SHOP, name, name)
+            for name in ("loaded_files", "landed_files", "ignored_files", "schema_changes", "history_days")
+        ),
+        *((SHOP, name, name) for name in ("intake", "deliveries")),
+    ],
+)
+def test_a_source_that_would_have_what_is_there_without_it_is_refused(
+    tmp_path: Path, table: dict, name: str, taken: str
+) -> None:
+    written(tmp_path, changed(table, name=name))
+    said = f"The source {name} in models/raw/a.yml would have {taken}, which is there without it: name the source other"
+    assert refused(tmp_path).startswith(said)
+
+
+def test_what_is_there_in_other_schemas_alone_is_no_name_to_refuse(tmp_path: Path) -> None:
+    assert list(load(tmp_path, *(changed(DOOR, name=name) for name in ("intake", "landed_files")))) == [
+        *("intake", "landed_files")
+    ]
+
+
+def test_the_names_that_are_there_whatever_is_declared_are_those_of_the_project() -> None:
+    models = (places.ROOT / "models").glob("*/*.sql")
+    assert {"raw.loaded_files", *(model.stem for model in models)} == sources.ENGINE_NAMES
 
 
 def test_a_source_declared_in_two_files_is_named_with_both(tmp_path: Path) -> None:
@@ -322,6 +357,10 @@ FAULTS = [
     (
         changed(SHOP, {"key": "RefundID || amount"}, {"name": "refunds_key"}),
         "declares the column refunds_key, as its key is called",
+    ),
+    (
+        changed(FLEET, {"key": "upper(truck)"}, name="landed"),
+        "has a key named landed_key, as its tables have one of their own: rename the source",
     ),
     (changed(FLEET, column={}), "declares the column extra, which is of neither its key nor its time"),
     (changed(FLEET, {"key": "upper(truck)"}, {}), "declares the column extra, which is of neither"),
@@ -487,6 +526,11 @@ def test_a_variable_that_overrides_wrongly_is_refused(tmp_path: Path, variables:
     assert str(error.value).startswith("Wrong setting, nothing was changed: ")
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_variable_that_no_source_has_is_to_be_left_out(tmp_path: Path) -> None:
+    with pytest.raises(StrataError, match="names doors, which is no source that has it; leave it out, for none has it"):
+        settings.load(places.ROOT, {"max_columns": {"doors": 1}}, load(tmp_path, DOOR))
 
 
 def test_a_variable_overrides_for_all_sources_or_for_one(tmp_path: Path) -> None:
