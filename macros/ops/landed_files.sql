@@ -3,6 +3,30 @@
   what was not taken stands in the listing.
 -#}
 
+{#- A row for each file of a declared source that was ever found, as its last listing left it. -#}
+{% macro listed_files_of_sources() -%}
+    {%- for source in declared_sources() %}
+    select
+        '{{ source.name }}' as source,
+        listed.*
+    from ({{ listed_files(source.name) }}) as listed
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
+{#- The files of all sources that were taken, or refused: the columns of ops.landed_files. -#}
+{% macro taken_files() -%}
+    {%- for source in declared_sources() %}
+    select
+        '{{ source.name }}' as source,
+        files.*
+    from ({{ taken_files_of(source) }}) as files
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
 {#- The files that were taken, or refused, of one source: the columns of ops.landed_files but `source`. -#}
 {% macro taken_files_of(source) -%}
     {%- set quarantine = ref('quarantine_' ~ source.quarantine) -%}

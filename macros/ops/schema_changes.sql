@@ -50,6 +50,23 @@
 {% endmacro %}
 
 
+{#- Have the ledger follow the verdicts on files, and be made after the raw tables, whose columns it asks for by name. -#}
+{% macro follow_verdicts() %}
+    {%- for source in declared_sources() -%}
+        {% do ref('raw_' ~ source.name) %}
+        {%- if source.arrives == 'events' -%}
+            {% do changes_of(ref(source.name ~ '_files')) %}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- A condition on the name of a source: that its lines have keys that grow. -#}
+{% macro is_of_growing_lines(source) -%}
+    {{ source }} in {{ text_list(declared_sources('growing_lines') | map(attribute='name') | list + ['']) }}
+{%- endmacro %}
+
+
 {#- A condition on a row of `columns` of the ledger: a key of growing lines that is no declared one. -#}
 {% macro is_growing_key() -%}
     false

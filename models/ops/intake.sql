@@ -1,9 +1,3 @@
 {{ config(materialized='view') }}
 
-{% for source in declared_sources() %}
-select
-    '{{ source.name }}' as source,
-    listed.*
-from ({{ listed_files(source.name) }}) as listed
-{{ 'union all' if not loop.last }}
-{% endfor %}
+{{ listed_files_of_sources() }}

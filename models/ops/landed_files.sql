@@ -1,13 +1,7 @@
 {{ config(materialized='table') }}
 
 with taken_files as (
-    {% for source in declared_sources() %}
-    select
-        '{{ source.name }}' as source,
-        files.*
-    from ({{ taken_files_of(source) }}) as files
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ taken_files() }}
 ),
 
 -- What was taken once, from another path for instance, is known by what became of it.

@@ -1,13 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='append_new', full_refresh=false) }}
 {% do changes_of(ref('loaded_files')) %}
-{% for source in declared_sources('events') %}
-{% do changes_of(ref(source.name ~ '_files')) %}
-{% endfor %}
-
--- The columns of raw are asked for by name.
-{% for source in declared_sources() %}
--- depends_on: {{ ref('raw_' ~ source.name) }}
-{% endfor %}
+{% do follow_verdicts() %}
 
 with files as (
     select * from {{ ref('loaded_files') }}
@@ -218,7 +211,7 @@ schema_changes as (
     -- A key beyond max_columns is in quarantine, and no change of the table.
     where
         columns.column_name is not null
-        or changes.source not in {{ text_list(declared_sources('growing_lines') | map(attribute='name') | list + ['']) }}
+        or not ({{ is_of_growing_lines('changes.source') }})
 )
 
 select * from schema_changes

@@ -1,3 +1,10 @@
-{{ config(materialized='incremental', incremental_strategy='replace_where', full_refresh=false, partition_by=['source']) }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_where',
+        full_refresh=false,
+        partition_by=['source'],
+    )
+}}
 
 {{ no_loaded_files() }}

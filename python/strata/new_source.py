@@ -267,9 +267,8 @@ def _declaration(seen: Seen, name: str, type: str, epoch: str | None) -> dict[st
         meta["form"] = f"epoch_{epoch}"
     if seen.empty_in is not None:
         meta["nullable"] = True
-    words = textwrap.shorten(name.replace("_", " "), 40, placeholder=" ...")
-    landed = textwrap.shorten(seen.landed, 50, placeholder=" ...")
-    column = {"name": name, "data_type": type, "description": f"The {words}, from the landed column {landed}."}
+    landed = textwrap.shorten(seen.landed, 80, placeholder=" ...")
+    column = {"name": name, "data_type": type, "description": f"From the landed column {landed}."}
     return {**column, "config": {"meta": meta}} if meta else column
 
 
@@ -546,13 +545,15 @@ def _table(declaration: dict[str, Any], sample: Sample) -> Table:
 def _steps(declaration: dict[str, Any], files: Iterable[str]) -> list[str]:
     name = declaration["name"]
     run = "dbt build', now and whenever files have landed"
-    if declaration["meta"]["arrives"] == "daily_snapshot":
+    is_history = declaration["meta"]["arrives"] == "daily_snapshot"
+    if is_history:
         run = "dbt build', and each day 'dbt snapshot', which takes the oldest landed day that the history lacks"
     return [
         *(f"written: {path}" for path in files),
         f"Next: check models/raw/{name}/_{name}__sources.yml (types, what may be null, what each column means);",
         f"put files into {places.text(places.landing() / name)}/YYYY/MM/DD;",
         f"run '{run}.",
+        *([f"Where many days have landed, 'strata catch-up --source {name}' takes all of them."] if is_history else []),
     ]
 
 

@@ -313,9 +313,10 @@ class _Declaration:
             )
         column = columns[name]
         if column.type not in types or column.nullable:
-            said = f"a {column.type}{' that may be null' if column.nullable else ''}"
+            said = f"of type {column.type}{' and may be null' if column.nullable else ''}"
             raise self.wrong(
-                f"names {name} in `{part}`, {said}", f"name a {' or a '.join(types)} there that is not `nullable`"
+                f"names {name} in `{part}`, which is {said}",
+                f"name a {' or a '.join(types)} there that is not `nullable`",
             )
 
     def key(self, columns: dict[str, Column], key: str | None, own: frozenset[str]) -> tuple[str | None, str | None]:
@@ -438,10 +439,10 @@ class _Declaration:
         units = [f"epoch_{unit}" for unit in EPOCHS]
         if kind == "timestamp":
             if form not in units:
-                raise self.wrong(f"{what}, a timestamp", f"say one of {', '.join(units)}, or leave it out")
+                raise self.wrong(f"{what} of type timestamp", f"say one of {', '.join(units)}, or leave it out")
             return None, form.removeprefix("epoch_")
         if form in units:
-            raise self.wrong(f"{what}, a {kind}", "declare a timestamp, or another form")
+            raise self.wrong(f"{what} of type {kind}", "declare a timestamp, or another form")
         try:
             re.compile(form)
         except (re.error, TypeError) as error:
@@ -454,13 +455,14 @@ class _Declaration:
             return None, None
         if kind in ("string", "boolean"):
             raise self.wrong(
-                f"has a {which} for the column {name}, a {kind}", "leave it out, only numbers, dates and times have one"
+                f"has a {which} for the column {name} of type {kind}",
+                "leave it out, only numbers, dates and times have one",
             )
         try:
             return _held(kind, str(value))
         except (ValueError, ArithmeticError):
             raise self.wrong(
-                f"has a {which} of {str(value)!r} for the column {name}, which a {kind} cannot hold",
+                f"has a {which} of {str(value)!r} for the column {name}, which the type {kind} cannot hold",
                 "write one that it can",
             ) from None
 

@@ -2,6 +2,7 @@
 -- was made of them) = readings + equal copies + values quarantined. Without it a value could be lost on its way to its
 -- column, or to stage and quarantine.
 {% set source = declared('fleet_sensors') %}
+{% set in_time = when_copies_were_taken(ref('stage_sensor_readings'), source) %}
 
 with landed as (
     select
@@ -21,7 +22,7 @@ readings_with_copies as (
 ),
 
 sensor_values as (
-    {{ line_values(ref('judged_fleet_sensors'), source, 'sensor', when_copies_were_taken(ref('stage_sensor_readings'), source)) }}
+    {{ line_values(ref('judged_fleet_sensors'), source, 'sensor', in_time) }}
 ),
 
 -- The reading itself and its copies, by the files that they are in.

@@ -241,6 +241,13 @@ def test_refunds_are_declared_in_eight_files_and_two_hundred_lines(root: Path) -
     ]
     assert "landing/refunds/YYYY/MM/DD" in said
     assert "dbt snapshot" in said
+    assert "strata catch-up --source refunds" in said
+    sources_file = yaml.safe_load(written["models/raw/refunds/_refunds__sources.yml"])
+    assert sources_file["sources"][0]["tables"][0]["columns"][1] == {
+        "name": "amount",
+        "data_type": "decimal(12,2)",
+        "description": "From the landed column amount.",
+    }
     for cell in ("refund_id", "decimal(12,2)", "12.50", "2026-01-02"):
         assert cell in said
 
@@ -263,7 +270,9 @@ def test_meters_are_declared_by_their_key_and_time_alone(root: Path) -> None:
         ("meter", "string", None),
         ("read_at", "timestamp", "milliseconds"),
     ]
-    assert len(files_of(root)) <= 8
+    written = files_of(root)
+    assert len(written) <= 8
+    assert sum(text.count("\n") for text in written.values()) <= 200
     assert said.count("grows by itself") == 2
 
 
@@ -412,8 +421,49 @@ def test_every_model_is_described_with_each_column_once(root: Path, name: str) -
     for mart in marts:
         assert nodes[mart]["config"] == {"contract": {"enforced": True}}
         assert all("data_type" in column for column in nodes[mart]["columns"])
-    tested = {test["model"] for test in models["unit_tests"]}
-    assert tested == {f"judged_{name}", *marts}
+    # In 200 lines there is room for a test of every model of lines, and of rows for no more than these.
+    tested = {f"judged_{name}", *marts}
+    if kind == "growing_lines":
+        tested |= {f"stage_{name}", f"quarantine_{name}"}
+    assert {test["model"] for test in models["unit_tests"]} == tested
+
+
+def data_tests_of(models: dict) -> dict[str, list[tuple[str, dict]]]:
+    """Return the data tests by node, each by its name in dbt with what it is given."""
+    found: dict[str, list[tuple[str, dict]]] = {}
+    for node in [*models["models"], *models.get("snapshots", [])]:
+        tests = list(node.get("data_tests", []))
+        for column in node["columns"]:
+            tests += column.get("data_tests", [])
+        found[node["name"]] = [next(iter(test.items())) if isinstance(test, dict) else (test, {}) for test in tests]
+    return found
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_is_written_is_tested_and_each_test_has_a_name(root: Path, name: str) -> None:
+    kind, content, options, file = SOURCES[name]
+    make(root, name, kind, content, options, file)
+    tests = data_tests_of(yaml.safe_load(files_of(root)[f"models/stage/{name}/_{name}__models.yml"]))
+    reasons = dict(tests[f"quarantine_{name}"])["dbt_utils.expression_is_true"]
+    assert reasons["arguments"] == {"expression": " is not null and size(reasons) > 0"}
+    assert "not_null" in dict(tests[f"raw_{name}"])
+    unnamed = {
+        (node, test)
+        for node, of_node in tests.items()
+        for test, given in of_node
+        if test.startswith("dbt_utils") and "name" not in given
+    }
+    if kind == "daily_snapshot":
+        assert [test for test, _ in tests[name]][:3] == [
+            *("dbt_utils.unique_combination_of_columns", "is_what_raw_says", "versions_follow_each_other")
+        ]
+        # As that of every history.
+        unnamed -= {(name, "dbt_utils.unique_combination_of_columns")}
+    elif kind == "events":
+        status = dict(tests[f"{name}_files"])["accepted_values"]
+        assert status["arguments"]["values"] == ["loaded", "refused", "gone"]
+        assert "not_null" in dict(tests[f"stage_{name}"])
+    assert unnamed == set()
 
 
 def test_the_doc_blocks_are_there(root: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from strata import jars, java, lake, places, session, settings
+from strata import jars, java, lake, places, session, settings, sources
 from strata.dbt_run import of_subject
 from strata.errors import StrataError
 
@@ -62,18 +62,21 @@ def fake_java(folder: Path, version: str) -> Path:
 
 # --- settings ---------------------------------------------------------------------------------------------------------
 
+DECLARED = sources.load(places.ROOT)
+# What is null is as the source declares it.
 DEFAULTS = {
     "window_minutes": 10,
     "top_windows": 10,
     "earliest_valid_date": "2000-01-01",
-    "max_quarantined_share": 0.05,
-    "max_removed_share": 0.5,
-    "allow_empty_snapshot": False,
-    "snapshot_date": None,
+    "history": None,
+    "replay_from": None,
     "verify_history": None,
-    "max_new_sensors": 50,
-    "max_sensor_columns": 2000,
-    "events_path": None,
+    "max_quarantined_share": None,
+    "max_removed_share": None,
+    "allow_empty_snapshot": None,
+    "snapshot_date": None,
+    "max_new_columns": None,
+    "max_columns": None,
 }
 
 
@@ -86,22 +89,28 @@ DEFAULTS = {
             ("earliest_valid_date", value)
             for value in ("2000-13-01", "yesterday", 2000, None, "01.01.2000", "946684800", "2020-01-01T00:00:00")
         ),
-        *(("max_quarantined_share", value) for value in (-0.1, 1.1, "5 %", True, None)),
-        *(("max_removed_share", value) for value in (-0.1, 3, "half", False, None)),
-        *(("allow_empty_snapshot", value) for value in ("yes", 1, None)),
+        *(("history", value) for value in ("all", 1, True)),
+        *(("max_quarantined_share", value) for value in (-0.1, 1.1, "5 %", True, {"events": 2})),
+        *(("max_removed_share", value) for value in (-0.1, 3, "half", False, {"purchases": "half"})),
+        *(("allow_empty_snapshot", value) for value in ("yes", 1)),
         *(("snapshot_date", value) for value in ("2023-02-30", "today", 20230722, "22.07.2023")),
         *(("verify_history", value) for value in ("yes", 0)),
-        *(("max_new_sensors", value) for value in (-1, "many", 1.5, True, None)),
-        *(("max_sensor_columns", value) for value in (0, 10_001, "2000", None)),
-        *(("events_path", value) for value in (7, "", ["a"])),
+        *(("max_new_columns", value) for value in (-1, "many", 1.5, True)),
+        *(("max_columns", value) for value in (0, 10_001, "2000")),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_must_be(name: str, value: object) -> None:
     with pytest.raises(StrataError) as refused:
-        settings.load(places.ROOT, {name: value})
+        settings.load(places.ROOT, {name: value}, DECLARED)
     sentence = str(refused.value)
     assert f"{name} is {value!r}; it must be {settings.MENDS[name]}" in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("value", [7, "", ["a"]])
+def test_a_path_that_is_none_is_refused(value: object) -> None:
+    with pytest.raises(StrataError, match=r"events_path is .*; it must be the path of a file or a folder"):
+        settings.load(places.ROOT, {"events_path": value}, DECLARED)
 
 
 @pytest.mark.parametrize(
@@ -110,22 +119,27 @@ def test_a_wrong_setting_is_named_with_what_it_must_be(name: str, value: object)
         *(("window_minutes", value) for value in (1, 15, 1440)),
         ("top_windows", 1),
         ("earliest_valid_date", "1970-01-01"),
-        *(("max_quarantined_share", value) for value in (0, 1, 0.5)),
+        *(("history", value) for value in ("catch-up", "rebuild")),
+        *(("max_quarantined_share", value) for value in (0, 1, 0.5, {"events": 0.5})),
         *(("max_removed_share", value) for value in (0, 1)),
         ("allow_empty_snapshot", True),
         ("snapshot_date", "2023-07-22"),
         ("verify_history", False),
-        *(("max_new_sensors", value) for value in (0, 1_000_000)),
-        *(("max_sensor_columns", value) for value in (1, 10_000)),
-        ("events_path", "/a/b"),
+        *(("max_new_columns", value) for value in (0, 1_000_000)),
+        *(("max_columns", value) for value in (1, 10_000, {"fleet_sensors": 7})),
     ],
 )
 def test_a_right_setting_is_taken(name: str, value: object) -> None:
-    assert str(getattr(settings.load(places.ROOT, {name: value}), name)) in (str(value), f"{value}.0")
+    taken = getattr(settings.load(places.ROOT, {name: value}, DECLARED), name)
+    assert str(taken) in (str(value), f"{value}.0")
+
+
+def test_a_path_is_taken_by_its_source() -> None:
+    assert settings.load(places.ROOT, {"events_path": "/a/b"}, DECLARED).paths == {"events": "/a/b"}
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
-    assert settings.load(places.ROOT, {}) == settings.Settings(**DEFAULTS)
+    assert settings.load(places.ROOT, {}, DECLARED) == settings.Settings(**DEFAULTS)
 
 
 def test_a_wrong_setting_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:

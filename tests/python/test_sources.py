@@ -109,6 +109,8 @@ def test_a_declaration_is_normalized_for_the_macros(tmp_path: Path) -> None:
             | {"reason": "refunded_on"},
         ],
     }
+    declared = sources.load(tmp_path)
+    assert sources.normalized(dict(reversed(declared.items()))) == sources.normalized(declared)
     assert (first["key"], first["time"], first["limits"]) == (None, "at", {"max_quarantined_share": 0.05})
     assert (second["format"], second["limits"]) == (
         "jsonl",
@@ -349,9 +351,12 @@ FAULTS = [
     (changed(DOOR, {"valid_from": "at"}), "names 'at' in `valid_from`: events has none"),
     (changed(SHOP, {"time": "refunded_on"}), "names 'refunded_on' in `time`: daily_snapshot has none"),
     (changed(DOOR, {"time": "when"}), "names 'when' in `time`, which is no declared column: name one of at, action"),
-    (changed(DOOR, {"time": "action"}), "names action in `time`, a string: name a timestamp there"),
-    (changed(SHOP, {"valid_from": "amount"}), "names amount in `valid_from`, a decimal(10,2) that may be null"),
-    (changed(SHOP, {"valid_from": "refund_id"}), "a bigint: name a date or a timestamp there"),
+    (changed(DOOR, {"time": "action"}), "names action in `time`, which is of type string: name a timestamp there"),
+    (
+        changed(SHOP, {"valid_from": "amount"}),
+        "names amount in `valid_from`, which is of type decimal(10,2) and may be",
+    ),
+    (changed(SHOP, {"valid_from": "refund_id"}), "of type bigint: name a date or a timestamp there"),
     (changed(SHOP, {"key": "amount"}), "has the key amount, which may be null"),
     (changed(SHOP, {"key": "refund_idd"}), "has the key 'refund_idd', which is no declared column and holds none"),
     (
@@ -414,11 +419,11 @@ FAULTS = [
         "has the form '[0-9' for the column extra, which is no regular expression (",
     ),
     (changed(DOOR, column={"form": 7}), "has the form 7 for the column extra, which is no regular expression ("),
-    (changed(DOOR, column={"form": "epoch_seconds"}), "has the form 'epoch_seconds' for the column extra, a int"),
+    (changed(DOOR, column={"form": "epoch_seconds"}), "has the form 'epoch_seconds' for the column extra of type int"),
     *(
         (
             changed(DOOR, column={"data_type": "timestamp", "form": form}),
-            f"has the form {form!r} for the column extra, a ",
+            f"has the form {form!r} for the column extra of type timestamp: say one of epoch_seconds, ",
         )
         for form in ("epoch_hours", "[0-9]{10}", "epoch_")
     ),
@@ -426,7 +431,7 @@ FAULTS = [
     *(
         (
             changed(DOOR, column={"data_type": kind, "minimum": value}),
-            f"has a minimum of {str(value)!r} for the column extra, which a {kind} cannot hold",
+            f"has a minimum of {str(value)!r} for the column extra, which the type {kind} cannot hold",
         )
         for kind, values in {
             "int": (2**31, -(2**31) - 1, 1.5, "many", True, [1], "2026-01-01", "Infinity"),
@@ -439,7 +444,10 @@ FAULTS = [
         for value in values
     ),
     *(
-        (changed(DOOR, column={"data_type": kind, "maximum": "x"}), f"has a maximum for the column extra, a {kind}")
+        (
+            changed(DOOR, column={"data_type": kind, "maximum": "x"}),
+            f"has a maximum for the column extra of type {kind}: ",
+        )
         for kind in ("string", "boolean")
     ),
     *(
