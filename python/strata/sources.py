@@ -49,7 +49,7 @@ ENGINE_NAMES = _words(
 # What raw tables have of their own: a landed name that is one of them has its column in raw under another.
 RAW_COLUMNS = _words(
     "other_columns malformed_line line path file_modified_at loaded_at landed_on year month day value_count "
-    "other_values"
+    "other_values reasons"
 )
 # What the tables after them have besides, and the engine on the way there: no declared column is named so.
 OWN_COLUMNS = {
@@ -411,8 +411,8 @@ class _Declaration:
                     f"has the columns {other.name} and {name} of one landed name, {landed!r}", "each has one of its own"
                 )
         taken = RAW_COLUMNS | {other.raw_name.lower() for other in before}
-        raw = landed if _PLAIN.fullmatch(landed) else f"{name}_landed"
-        raw = raw if raw.lower() not in taken else f"{name}_landed"
+        other = name if name.endswith("_landed") else f"{name}_landed"
+        raw = landed if _PLAIN.fullmatch(landed) and landed.lower() not in taken else other
         while raw.lower() in taken:
             raw += "_landed"
         nullable = meta.get("nullable", False)
