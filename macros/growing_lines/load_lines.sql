@@ -1,9 +1,12 @@
 {#-
   The load of JSON lines whose keys grow, by load_source(): every line is a row, and each key of a line that is of its form
-  has a column, which comes by itself in the run that first sees the key. Keys of a refused file make no columns.
+  has a column, which comes by itself in the run that first sees the key. Keys of a refused file make no columns. Where the
+  view of landed rows is there already (`is_viewed`), all of it is loaded, and nothing is refused.
 -#}
-{% macro load_lines(source, raw, existing, changes) %}
-    {% do create_landed_view(source, changes.to_load | selectattr('columns') | list, []) %}
+{% macro load_lines(source, raw, existing, changes, is_viewed=false) %}
+    {%- if not is_viewed -%}
+        {% do create_landed_view(source, changes.to_load | selectattr('columns') | list, []) %}
+    {%- endif -%}
     {%- set keys = judged_keys(source) -%}
     {% do drop_judged_keys(source) %}
     {% call statement('judge_lines') -%}
@@ -32,9 +35,13 @@
         from (
             select
                 judged.*,
+                {% if is_viewed -%}
+                false as is_refused
+                {%- else -%}
                 {{ share_refusal('judged.rows_malformed', 'judged.rows_loaded', source) }} is not null
-                or judged.rows_loaded <> listed.rows_landed
+                or coalesce(judged.rows_loaded <> listed.rows_landed, false)
                 or listed.fault is not null as is_refused
+                {%- endif %}
             from (
                 select
                     path,
@@ -56,7 +63,7 @@
                 )
                 group by path
             ) as judged
-            inner join ({{ listed_files(source.name) }}) as listed on judged.path = listed.path
+            left join ({{ listed_files(source.name) }}) as listed on judged.path = listed.path
         ) as files
     {%- endcall %}
     {%- if existing is none -%}
@@ -70,7 +77,7 @@
     {%- set refused = run_query('select path from ' ~ keys ~ '__files where is_refused').columns[0].values() | list -%}
     {% call statement('load_lines') -%}
         {{ replace_where(
-            raw, deliveries_in(source, changes, 'raw'), in_columns_of(raw, landed_lines_select(source, columns, refused))
+            raw, 'path is not null' if is_viewed else deliveries_in(source, changes, 'raw'), in_columns_of(raw, landed_lines_select(source, columns, refused))
         ) }}
     {%- endcall %}
 {% endmacro %}

@@ -31,13 +31,25 @@
 
 {#-
   Make the tables that the loader and the snapshots write where they are not there: these run without the models of the tables,
-  and several at a time. On run start, where one is at work alone.
+  and several at a time. On run start, where one is at work alone. The lake tells its layout, in a property of the first: one of
+  an older layout is taken over, one of a newer is refused.
 -#}
 {% macro make_engine_tables() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'retry', 'snapshot') -%}
+        {%- set files = built_relation('loaded_files') -%}
+        {%- if files is none and is_of_layout_1() -%}
+            {% do take_over_layout_1() %}
+        {%- elif files is not none and table_property(files, 'strata.layout') != '2' -%}
+            {% do exceptions.raise_compiler_error(
+                'The lake says in the property strata.layout of ' ~ files ~ ' that it is of the layout '
+                ~ table_property(files, 'strata.layout') ~ ', and this version works in layout 2: use the version that built it.'
+            ) %}
+        {%- endif -%}
         {%- for name, sql in [('loaded_files', no_loaded_files()), ('history_days', no_history_days())]
             if built_relation(name) is none -%}
-            {% do create_delta_table(built_node(name), place_of(name), sql, {'delta.enableChangeDataFeed': 'true'}) %}
+            {% do create_delta_table(
+                built_node(name), place_of(name), sql, {'delta.enableChangeDataFeed': 'true', 'strata.layout': '2'}
+            ) %}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}

@@ -1,0 +1,57 @@
+{#-
+  Lakes of layout 1: those made before sources were declared. Called on run start, before anything is loaded.
+
+  What they have of other names is taken over here, once: the lines of fleet sensors, which stood in a table of their own, and the
+  tables of ops that are no more. All else is taken over by itself: raw.loaded_files is made of what raw holds
+  (note_what_raw_holds), and tables that follow others by no version yet are made anew. A run that is killed here does it again.
+-#}
+{% macro take_over_layout_1() %}
+    {%- set place = place_of('raw_fleet_sensors') -%}
+    {%- set archive = load_relation(api.Relation.create(schema=place.schema, identifier='sensor_lines', type='table')) -%}
+    {%- set source = declared('fleet_sensors') -%}
+    {%- if archive is not none and source is not none -%}
+        {{ log('The lake is of an older layout: its lines of fleet sensors are taken over.', info=True) }}
+        {%- set ops = place_of('landed_files').schema -%}
+        {%- set states = load_relation(api.Relation.create(schema=ops, identifier='sensor_files', type='table')) -%}
+        {% call statement('older_lines') -%}
+            create or replace temporary view {{ landed_rows(source) }} as
+            select
+                -- Lines that were read before the archive kept them are there by their values.
+                coalesce(line, '{' || array_join(transform(
+                    map_entries(landed_values),
+                    pair -> substring(to_json(map(pair.key, '')), 2, length(to_json(map(pair.key, ''))) - 4) || pair.value
+                ), ',') || '}') as line,
+                path,
+                file_modified_at,
+                landed_on as _landed_on
+            from {{ archive }}
+            {%- if states is not none %}
+            where path in (select path from {{ states }} where status = 'loaded')
+            {%- endif %}
+        {%- endcall %}
+        {% do run_query('drop table if exists ' ~ place) %}
+        {% do load_lines(source, place, none, {'to_load': [], 'deliveries': []}, is_viewed=true) %}
+        {% do drop_judged_keys(source) %}
+        {% do adapter.cache_added(place) %}
+    {%- endif -%}
+    {%- for kind, names in [
+        ('table', ['event_files', 'sensor_files', 'sensor_keys', 'purchase_files', 'purchase_deliveries']),
+        ('view', ['event_intake', 'sensor_intake', 'purchase_intake']),
+    ] -%}
+        {%- for name in names -%}
+            {% do run_query('drop ' ~ kind ~ ' if exists ' ~ place_of('landed_files').schema ~ '.' ~ name) %}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if archive is not none -%}
+        {% do run_query('drop table if exists ' ~ archive) %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- Whether the lake is of layout 1: it has raw tables, and nothing that says what they hold. -#}
+{% macro is_of_layout_1() %}
+    {%- for source in declared_sources() if built_relation('raw_' ~ source.name) is not none -%}
+        {{ return(true) }}
+    {%- endfor -%}
+    {{ return(false) }}
+{% endmacro %}
