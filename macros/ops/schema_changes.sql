@@ -63,14 +63,14 @@
 
 {#- A condition on the name of a source: that its lines have keys that grow. -#}
 {% macro is_of_growing_lines(source) -%}
-    {{ source }} in {{ text_list(declared_sources('growing_lines') | map(attribute='name') | list + ['']) }}
+    {{ source }} in {{ text_list(declared_sources() | selectattr('arrives', 'equalto', 'growing_lines') | map(attribute='name') | list + ['']) }}
 {%- endmacro %}
 
 
 {#- A condition on a row of `columns` of the ledger: a key of growing lines that is no declared one. -#}
 {% macro is_growing_key() -%}
     false
-    {%- for source in declared_sources('growing_lines') %}
+    {%- for source in declared_sources() if source.arrives == 'growing_lines' %}
     or (source = '{{ source.name }}' and landed_name not in {{ text_list(source.columns | map(attribute='landed_name') | list) }})
     {%- endfor %}
 {%- endmacro %}

@@ -33,10 +33,11 @@
             ) %}
         {%- endif -%}
         {%- if relation is not none and not flags.EMPTY -%}
-            {%- set newest = newest_version(relation) -%}
-            {% do scope.update({'through': newest.version ~ ' of ' ~ newest.timestamp}) %}
+            {#- As many as a table gets in some runs, so that one statement mostly tells all. -#}
+            {%- set history = history_of(relation, 20 if is_incremental() else 1) -%}
+            {% do scope.update({'through': history[0].version ~ ' of ' ~ history[0].timestamp}) %}
             {%- if is_incremental() -%}
-                {% do narrow(scope, relation, newest, columns, where, also) %}
+                {% do narrow(scope, relation, history, columns, where, also) %}
             {%- endif -%}
         {%- endif -%}
         {#- What a body finds out reaches its materialization by no other way than this dictionary, which dbt shares. -#}
@@ -47,9 +48,9 @@
 
 
 {#- Narrow a scope of everything to what changed in a relation after the version that this model's table has come to. -#}
-{% macro narrow(scope, relation, newest, columns, where, also) %}
+{% macro narrow(scope, relation, history, columns, where, also) %}
     {%- set known = table_property(this, scope.property) -%}
-    {%- set commits = commits_since(relation, newest, known) -%}
+    {%- set commits = commits_since(relation, history, known) -%}
     {%- if commits is not none -%}
         {%- set changes = commits | rejectattr('operation', 'in', ['SET TBLPROPERTIES', 'UNSET TBLPROPERTIES', 'OPTIMIZE']) | list -%}
         {%- set made_anew = changes | selectattr('is_made_anew') | list -%}
@@ -70,27 +71,18 @@
 
 {#-
   The commits of a Delta table after the version that a property's text tells, newest first; none where they are not all
-  in its log, or the text tells of another table's.
+  in its log, or the text tells of another table's. `history` has its newest ones.
 -#}
-{% macro commits_since(relation, newest, known) %}
+{% macro commits_since(relation, history, known) %}
     {%- set version = (known or '').split(' of ')[0] -%}
-    {%- if not version or version | int > newest.version | int -%}
+    {%- if not version or version | int > history[0].version | int -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- set count = newest.version | int - version | int -%}
-    {%- if count == 0 -%}
-        {{ return([] if known == newest.version ~ ' of ' ~ newest.timestamp else none) }}
-    {%- endif -%}
-    {%- set commits = [] -%}
-    {%- set same = namespace(table=true) -%}
-    {%- for row in history_of(relation, count + 1) -%}
-        {%- if row.version | int > version | int -%}
-            {% do commits.append(row) %}
-        {%- else -%}
-            {%- set same.table = row.version ~ ' of ' ~ row.timestamp == known -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(commits if same.table and commits | length == count else none) }}
+    {%- set count = history[0].version | int - version | int -%}
+    {%- set commits = history[:count + 1] if count < history | length else history_of(relation, count + 1) -%}
+    {#- The version itself may have left the log; those after it may not. -#}
+    {%- set same = commits | length <= count or commits[count].version ~ ' of ' ~ commits[count].timestamp == known -%}
+    {{ return(commits[:count] if same and commits | length >= count and (count or same) else none) }}
 {% endmacro %}
 
 

@@ -38,7 +38,7 @@
         {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
         {#- What is older than a week the feed cannot tell: the table keeps up though nothing changes. -#}
         {%- if not flags.EMPTY and scopes | selectattr('is_old') | list | length > 0 -%}
-            {% do note_properties(target_relation, properties) %}
+            {% do set_table_properties(target_relation, properties) %}
         {%- endif -%}
     {%- else -%}
         {% call statement('main') -%}
@@ -48,7 +48,7 @@
             {{ replace_where(target_relation, replaced_rows(scopes[0]), compiled_code) }}
             {%- endif -%}
         {%- endcall %}
-        {% do note_properties(target_relation, properties) %}
+        {% do set_table_properties(target_relation, properties) %}
     {%- endif -%}
 
     {{ run_hooks(post_hooks) }}

@@ -41,19 +41,6 @@
 {% endmacro %}
 
 
-{#- Set those of the properties that differ from what the table has. -#}
-{% macro note_properties(relation, properties) %}
-    {%- set there = table_properties(relation) -%}
-    {%- set changed = {} -%}
-    {%- for name, value in properties.items() if there.get(name) != value | string -%}
-        {% do changed.update({name: value}) %}
-    {%- endfor -%}
-    {%- if changed -%}
-        {% do set_table_properties(relation, changed) %}
-    {%- endif -%}
-{% endmacro %}
-
-
 {% macro properties_list(properties) -%}
     {%- for name, value in properties.items() -%}
         {{ text_literal(name) }} = {{ text_literal(value | string) }}{{ ', ' if not loop.last }}
