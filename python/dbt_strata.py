@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 from dbt.config.runtime import load_profile
 from dbt.contracts.graph.manifest import Manifest
 from dbt.flags import get_flags
@@ -79,6 +80,10 @@ class StrataPlugin(dbtPlugin):
                     landing.keep_intake(source)
             if len(to_load) == len(declared) and to_load:
                 landing.take_no_sources(declared, [stock.place for stock in stocks.values()])
+            parsed = (click.get_current_context().obj or {}).get("manifest")
+            if parsed is not None:
+                # Who hands over a parsed project spares dbt the hook below.
+                self.get_manifest_artifacts(parsed)
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 

@@ -1,6 +1,6 @@
 {#-
   A query, in brackets, for the history as it was recorded at the end of a landed day: what Strata knew then, with the
-  columns of stage.purchases. `day` is a date literal's text, such as 2023-07-22.
+  columns of the history. `day` is a date literal's text, such as 2023-07-22.
 -#}
 {% macro recorded_as_of(relation, day) -%}
     (
@@ -16,7 +16,7 @@
 
 {#-
   A query, in brackets, for the versions that were valid on a day (half-open: from valid_from, before valid_to), at most
-  one for each purchase. `relation` is stage.purchases, or what recorded_as_of gives of it.
+  one for each key. `relation` is a history, or what recorded_as_of gives of it.
 -#}
 {% macro valid_as_of(relation, day) -%}
     (

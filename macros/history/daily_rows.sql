@@ -133,7 +133,7 @@
 {%- endmacro %}
 
 
-{#- What a key of a source stands for, in reasons: purchase_id is of a purchase. -#}
+{#- What a key of a source stands for, in reasons: order_id is of an order. -#}
 {% macro row_noun(source) -%}
     {{ source.key[:-3] if source.key.endswith('_id') else source.key }}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#-
   The second derivation of a history: every version of every key from the judged rows of raw in one statement, for the landed
   days of the query `days` (`landed_on`). It knows nothing of the day by day one (take_day), so that one can be held
-  against the other. docs/purchases.md tells the closed form of valid_from. With other_columns beside the history's columns.
+  against the other. the design note of histories tells the closed form of valid_from. With other_columns beside the history's columns.
   `sql` gives the judged rows of every landed day.
 -#}
 {% macro derived_history(source, sql, days) -%}

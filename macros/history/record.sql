@@ -3,7 +3,7 @@
   the record along:
     strata.through: the last landed day that it holds; what is recorded later was left by a run that was killed
     strata.generation: which rows of ops.history_days are its record: a row for each day taken, with what was taken:
-      content, share of the current purchases removed, share of the rows quarantined. A day that a variable has let in is
+      content, share of the current rows removed, share of the rows quarantined. A day that a variable has let in is
       thereby known as long as its content is the same. Days after strata.through are known, and not held
     strata.replay: the version of the table before a replay that has not come to its end
   No version of the history that there ever was loses its rows: a replay and a rebuild begin a generation, and so does

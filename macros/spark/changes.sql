@@ -55,7 +55,8 @@
         {%- set changes = commits | rejectattr('operation', 'in', ['SET TBLPROPERTIES', 'UNSET TBLPROPERTIES', 'OPTIMIZE']) | list -%}
         {%- set made_anew = changes | selectattr('is_made_anew') | list -%}
         {%- set too_old = changes | selectattr('is_old') | list -%}
-        {%- if not made_anew and not too_old -%}
+        {%- set is_kept = not changes or table_property(relation, 'delta.enableChangeDataFeed') == 'true' -%}
+        {%- if not made_anew and not too_old and is_kept -%}
             {% do scope.update({'everything': false, 'is_old': commits | selectattr('is_day_old') | list | length > 0}) %}
             {%- set found = namespace(any=changes | length > 0 and not columns) -%}
             {%- for column in columns -%}

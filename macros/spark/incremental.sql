@@ -20,7 +20,7 @@
     {%- set existing = load_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set scopes = graph.get('strata_scopes', {}).pop(model.unique_id, []) -%}
-    {%- set properties = {'delta.enableChangeDataFeed': 'true'} -%}
+    {%- set properties = {'delta.enableChangeDataFeed': 'true'} if is_followed() else {} -%}
     {%- for scope in scopes if scope.through is not none -%}
         {% do properties.update({scope.property: scope.through}) %}
     {%- endfor -%}
@@ -54,3 +54,13 @@
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+
+{#- Whether a table follows that of this model by its changes: only then they are kept, for they cost. -#}
+{% macro is_followed() %}
+    {%- for node in graph.nodes.values()
+        if node.config.get('incremental_strategy') in ('replace_where', 'append_new') and model.unique_id in node.depends_on.nodes -%}
+        {{ return(true) }}
+    {%- endfor -%}
+    {{ return(false) }}
+{% endmacro %}

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass, replace
+from typing import Any
 
 import yaml
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 
 from strata import places
 from strata.environment import changed_environment
@@ -47,12 +49,26 @@ def sentence(message: str) -> str:
     return " ".join(said) or message
 
 
-def run_dbt(command: list[str], options: DbtOptions, listen: Callable | None = None) -> list:
+def parse(options: DbtOptions) -> Manifest:
+    """Return the parsed project, for commands that differ in variables alone: dbt would parse it anew for each."""
+    return _invoke(["parse"], options)
+
+
+def run_dbt(
+    command: list[str], options: DbtOptions, listen: Callable | None = None, manifest: Manifest | None = None
+) -> list:
     """Run a dbt command and return its results; `listen` gets each event. Raise StrataError when it could not run."""
+    return list(_invoke(command, options, listen, manifest).results)
+
+
+def _invoke(
+    command: list[str], options: DbtOptions, listen: Callable | None = None, manifest: Manifest | None = None
+) -> Any:
     # Relative places are below the folder of whoever called, not below the project.
     named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
     with changed_environment(**named), chdir(places.ROOT):
-        done = dbtRunner(callbacks=[listen] if listen else []).invoke([*command, *options.arguments(), *QUIET])
+        runner = dbtRunner(manifest=manifest, callbacks=[listen] if listen else [])
+        done = runner.invoke([*command, *options.arguments(), *QUIET])
     if done.exception is not None:
         raise StrataError(sentence(str(done.exception)))
-    return list(done.result.results)
+    return done.result

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from dbt.contracts.graph.manifest import Manifest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from strata.dbt_run import DbtOptions, run_dbt, sentence
+from strata.dbt_run import DbtOptions, of_subject, parse, run_dbt, sentence
 from strata.errors import StrataError
 
 # What macros/history/take_day.sql says of each day that it has taken.
@@ -41,20 +42,26 @@ class DayBar:
             self.progress.update(self.task, completed=self.done, total=self.done + int(taken[1]))
 
 
-def _dbt(command: list[str], options: DbtOptions, console: Console) -> list[str]:
+def _dbt(command: list[str], options: DbtOptions, console: Console, manifest: Manifest | None = None) -> list[str]:
     """Run a dbt command in this process and return the sentences of what it refused or failed."""
     bar = DayBar(console)
     with bar.progress:
-        results = run_dbt(command, options, bar.listen)
+        results = run_dbt(command, options, bar.listen, manifest)
     failed = [result for result in results if result.status in ("error", "fail", "runtime error")]
     return list(dict.fromkeys(sentence(result.message or f"{result.node.name} failed.") for result in failed))
 
 
-def _snapshot(names: list[str], options: DbtOptions, console: Console, **variables: str) -> list[str]:
-    """Run the snapshots of some histories with variables, then what is made of them; return what was refused."""
-    refused = _dbt(["snapshot", "--select", *names], options.with_vars(variables), console)
-    following = [f"+{name}+" for name in names]
-    return refused + _dbt(["run", "--select", *following, "--exclude", *names], options, console)
+def _snapshot(names: list[str], options: DbtOptions, console: Console, is_one: bool = True, **variables: str) -> None:
+    """Run the snapshots of some histories with variables, then bring along what is made of the sources.
+
+    Raises StrataError when one is refused; with `is_one` before anything is brought along.
+    """
+    manifest = parse(options)
+    refused = _dbt(["snapshot", "--select", *names], options.with_vars(variables), console, manifest)
+    if is_one:
+        _end(refused)
+    subjects = [selection for name in names for selection in of_subject(name)]
+    _end(refused + _dbt(["run", "--select", *subjects], options, console, manifest))
 
 
 def _end(refused: list[str]) -> None:
@@ -69,14 +76,14 @@ def take_next(names: list[str], options: DbtOptions, console: Console) -> None:
 
 def catch_up(names: list[str], options: DbtOptions, console: Console) -> None:
     """Take every pending day in order; raise StrataError when one is refused, with those before it taken."""
-    _end(_snapshot(names, options, console, history="catch-up"))
+    _snapshot(names, options, console, is_one=False, history="catch-up")
 
 
 def replay(day: date, name: str, options: DbtOptions, console: Console) -> None:
     """Take every landed day from one on again; raise StrataError, with the history as before, when one is refused."""
-    _end(_snapshot([name], options, console, history="replay", replay_from=day.isoformat()))
+    _snapshot([name], options, console, history="replay", replay_from=day.isoformat())
 
 
 def rebuild(names: list[str], options: DbtOptions, console: Console) -> None:
     """Derive histories from raw and swap them in; raise StrataError, with one as before, if a day of it is refused."""
-    _end(_snapshot(names, options, console, history="rebuild"))
+    _snapshot(names, options, console, is_one=len(names) == 1, history="rebuild")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dbt.cli.main import dbtRunner
 
-from strata import places
+from strata import places, sources
 
 LAYERS = ("raw", "stage", "mart", "quarantine", "ops")
 
@@ -67,6 +67,53 @@ def test_schemas_bear_a_prefix_on_a_developers_target(monkeypatch: pytest.Monkey
     done = dbtRunner().invoke(["--quiet", "parse", "--target", "dev", "--target-path", str(tmp_path)])
     schemas = {node.schema for node in of_kind(done.result, "model") + of_kind(done.result, "seed")}
     assert schemas == {f"anna_{layer}" for layer in LAYERS}
+
+
+def test_data_flows_one_way(manifest) -> None:
+    """No layer reads a later one; what ops tells is for people, and nothing but ops is made of it."""
+    order = {"raw": 0, "stage": 1, "quarantine": 1, "mart": 2, "ops": 3}
+    nodes = of_kind(manifest, "model") + of_kind(manifest, "snapshot") + of_kind(manifest, "seed")
+    layer = {node.unique_id: order[node.schema] for node in nodes}
+    wrong = [
+        (node.name, other)
+        for node in nodes
+        for other in getattr(node.depends_on, "nodes", ())
+        if other in layer and layer[other] > layer[node.unique_id]
+    ]
+    assert wrong == []
+    # dbt's lineage begins at what lands.
+    landed = {source.unique_id for source in manifest.sources.values()}
+    raw = [node for node in nodes if node.config.materialized == "landed"]
+    assert {source for node in raw for source in node.depends_on.nodes} & landed == landed
+    assert len(raw) == len(landed) == 3
+
+
+def test_nothing_but_dbts_graph_ties_nodes(manifest) -> None:
+    """A name of a node in `meta` would be a second graph, which nobody sees."""
+    assert [node.name for node in of_kind(manifest, "model") + of_kind(manifest, "snapshot") if node.config.meta] == []
+
+
+def test_the_engine_names_no_source() -> None:
+    """What is the same for every source knows none: not its name, not its tables, not its columns."""
+    declared = sources.load(places.ROOT).values()
+    names = {name for source in declared for name in (source.name, source.quarantine, *source.derived_columns)}
+    names |= {name for source in declared for column in source.columns for name in (column.name, column.landed_name)}
+    # Words of the subject, and of a way to arrive.
+    names -= {"events", "time", "date", "user", "product", "action", "year", "month", "day"}
+    assert {"purchases", "purchase_id", "PurchaseID", "fleet_sensors", "truck_id", "event_at"} <= names
+    engine = [
+        path for path in (places.ROOT / "macros").rglob("*.sql") if path.parent.name not in ("upgrade", "time_travel")
+    ]
+    assert len(engine) > 20
+    of_engine = (
+        *("sources", "landing", "listing", "scanning", "storage", "settings", "history", "dbt_run", "schema", "lake"),
+        *("new_source", "inferring"),
+    )
+    engine += [places.ROOT / "python" / "strata" / f"{name}.py" for name in of_engine]
+    engine += [places.ROOT / "python" / "dbt_strata.py", *(places.ROOT / "python/strata/templates").iterdir()]
+    word = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(names)))})\b")
+    found = {(path.name, match) for path in engine for match in word.findall(path.read_text())}
+    assert found == set()
 
 
 def test_every_singular_test_says_what_it_guards() -> None:
