@@ -117,9 +117,9 @@
 
 
 {#-
-  Every line of the raw table of a source, with all its columns, and
-    landed_key: its key, also where the line is not valid; null where it says none
-    is_valid, reasons: the verdict on it; the line is read once more only where it is not of the declared form
+  Every line of the raw table of a source, with all its columns, and, with names that no landed key's column has,
+    _landed_key: its key, also where the line is not valid; null where it says none
+    _is_valid, _reasons: the verdict on it; the line is read once more only where it is not of the declared form
   `rules` has what else must hold: by its reason, the condition, on columns of raw, that breaks it.
   For the models judged_<source>.
 -#}
@@ -131,17 +131,17 @@
     {%- endfor -%}
     select
         *,
-        {{ source.key }} as landed_key,
-        {{ 'not coalesce(' ~ rules.values() | join(', false) and not coalesce(') ~ ', false)' if rules else 'true' }} as is_valid,
-        {{ 'array_compact(array(' ~ broken | join(', ') ~ '))' if rules else 'cast(array() as array<string>)' }} as reasons
+        {{ source.key }} as _landed_key,
+        {{ 'not coalesce(' ~ rules.values() | join(', false) and not coalesce(') ~ ', false)' if rules else 'true' }} as _is_valid,
+        {{ 'array_compact(array(' ~ broken | join(', ') ~ '))' if rules else 'cast(array() as array<string>)' }} as _reasons
     from {{ raw }}
     where {{ source.time }} is not null and {{ source.key }} is not null
     union all
     select
         row_of_raw.*,
-        {{ source.key if source.key_expression else 'landed.`' ~ declared_column(source, source.key).raw_name ~ '`' }} as landed_key,
-        false as is_valid,
-        reasons
+        {{ source.key if source.key_expression else 'landed.`' ~ declared_column(source, source.key).raw_name ~ '`' }} as _landed_key,
+        false as _is_valid,
+        reasons as _reasons
     from (
         {{ read_lines(source, unread_lines(raw, source)) }}
     )

@@ -33,7 +33,7 @@
             loaded_at,
             cast(null as string) as landed_name
         from ({{ lines_of_loaded_files(lines, source) }})
-        where is_valid and {{ condition }}
+        where _is_valid and {{ condition }}
         union all
         select
             {{ source.key }},
@@ -46,15 +46,25 @@
             if({{ named }} is null, landed_name, null) as landed_name
         from (
             select
-                *,
+                {{ source.key }},
+                {{ source.time }},
                 -- A key may have its column by now.
-                {{ column_of_key('landed_name', source) }} as {{ named }}
+                {{ column_of_key('landed_name', source) }} as {{ named }},
+                landed_name,
+                landed_text,
+                path,
+                landed_on,
+                loaded_at
             from (
                 select
-                    *,
-                    explode(other_values) as (landed_name, landed_text)
+                    {{ source.key }},
+                    {{ source.time }},
+                    explode(other_values) as (landed_name, landed_text),
+                    path,
+                    landed_on,
+                    loaded_at
                 from ({{ lines_of_loaded_files(lines, source) }})
-                where is_valid and {{ condition }}
+                where _is_valid and {{ condition }}
             )
         )
     )
@@ -166,19 +176,19 @@
     where reason is not null
     union all
     select
-        landed_key as {{ source.key }},
+        _landed_key as {{ source.key }},
         -- A line has no time of a reading, and so is replaced with its file.
         cast(null as timestamp) as {{ source.time }},
         null as {{ named }},
         null as landed_name,
         null as landed_text,
         line,
-        reasons,
+        _reasons as reasons,
         path,
         landed_on,
         loaded_at
     from ({{ lines_of_loaded_files(lines, source) }})
-    where not is_valid and {{ in_scope(scope, 'path', by='path') }}
+    where not _is_valid and {{ in_scope(scope, 'path', by='path') }}
 {%- endmacro %}
 
 

@@ -128,7 +128,7 @@ def test_a_spark_that_substitutes_variables_is_refused_before_anything_is_writte
         own.rows("set spark.sql.variable.substitute=false")
     assert not run.success
     assert run.sentence("set spark.sql.variable.substitute to false there")
-    for layer in ("raw", "ops"):
+    for layer in ("raw", "stage"):
         # What is listed as of no schema is a view of the session.
         assert [row for row in own.rows(f"show tables in substitutes_{layer}") if row[0]] == []
 
