@@ -141,7 +141,8 @@
         row_of_raw.*,
         {{ source.key if source.key_expression else 'landed.`' ~ declared_column(source, source.key).raw_name ~ '`' }} as _landed_key,
         false as _is_valid,
-        reasons as _reasons
+        -- It was not of the form when it was loaded; by the rules of now it may be.
+        if(size(reasons) > 0, reasons, array('invalid_when_loaded')) as _reasons
     from (
         {{ read_lines(source, unread_lines(raw, source)) }}
     )

@@ -20,7 +20,10 @@
         {%- endif -%}
     {%- endfor -%}
     {%- if not known -%}
-        {% do exceptions.raise_compiler_error('No file ' ~ path ~ ' is known: ops.landed_files has the paths of all.') %}
+        {% do exceptions.raise_compiler_error(
+            'No file ' ~ path ~ ' of events or lines is known (ops.landed_files has the paths of all); of a daily snapshot deliver the'
+            ~ ' day again.'
+        ) %}
     {%- endif -%}
     {{ log('The file ' ~ path ~ " is forgotten: 'dbt build' takes it out of what was made of it.", info=True) }}
 {% endmacro %}

@@ -36,11 +36,15 @@
         {% do persist_docs(target_relation, model) %}
     {%- elif flags.EMPTY or scopes | rejectattr('nothing') | list | length == 0 -%}
         {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
-        {#- What is older than a week the feed cannot tell: the table keeps up though nothing changes. -#}
+        {#- What is older than some days the feed may not tell: the table keeps up though nothing changes. -#}
         {%- if not flags.EMPTY and scopes | selectattr('is_old') | list | length > 0 -%}
             {% do set_table_properties(target_relation, properties) %}
         {%- endif -%}
     {%- else -%}
+        {#- Before the write: what was written without is never told. -#}
+        {%- if is_followed() and table_property(target_relation, 'delta.enableChangeDataFeed') != 'true' -%}
+            {% do set_table_properties(target_relation, {'delta.enableChangeDataFeed': 'true'}) %}
+        {%- endif -%}
         {% call statement('main') -%}
             {%- if config.get('incremental_strategy') == 'append_new' -%}
             insert into {{ target_relation }} {{ compiled_code }}

@@ -48,10 +48,12 @@
 {% endmacro %}
 
 
-{#- Whether the lake is of layout 1: it has raw tables, and nothing that says what they hold. -#}
+{#- Whether the lake is of layout 1: it has tables of raw, and nothing that says what they hold. -#}
 {% macro is_of_layout_1() %}
     {%- for source in declared_sources() if built_relation('raw_' ~ source.name) is not none -%}
         {{ return(true) }}
     {%- endfor -%}
-    {{ return(false) }}
+    {#- A run that took it over may have been killed when it had dropped one of them. -#}
+    {%- set lines = api.Relation.create(schema=place_of('raw_fleet_sensors').schema, identifier='sensor_lines', type='table') -%}
+    {{ return(load_relation(lines) is not none) }}
 {% endmacro %}
