@@ -274,7 +274,7 @@ def test_a_file_that_only_later_rules_refuse_is_taken_back(lake: Lake, monkeypat
     own.land("b.csv", HEADER + ROW + "2026-01-01T10:00:00Z,Op\0en\n" + ROW * 40)
     with monkeypatch.context() as patch:
         patch.setattr(scanning, "_has_nul", lambda block: False)
-        patch.setattr(landing, "SCANNER", 1)
+        patch.setattr(scanning, "SCANNER", 1)
         assert own.make("--exclude", "path:models/mart").success
     assert files(own)["events/b.csv"][0] == "loaded"
     run = own.run("--exclude", "path:models/mart")

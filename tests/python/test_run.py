@@ -524,7 +524,7 @@ def test_the_cli_says_what_is_amiss(tmp_path: Path) -> None:
     assert fit.returncode == 0, fit.stdout
     odd = subprocess.run([strata, "schema", "--source", "trucks"], env=environment, capture_output=True, text=True)
     assert (odd.returncode, odd.stdout) == (1, "")
-    assert odd.stderr == "--source names trucks: name one of events, purchases, fleet_sensors.\n"
+    assert odd.stderr == "--source names trucks, which is no source: name one of events, fleet_sensors, purchases.\n"
     environment["JAVA_HOME"] = str(tmp_path)
     amiss = subprocess.run([strata, "doctor"], env=environment, capture_output=True, text=True)
     assert amiss.returncode == 1
