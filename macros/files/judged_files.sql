@@ -7,7 +7,7 @@
   A row for each loaded file of a source, with the verdict on it: refused for its fault, for a count of rows that differs
   from what was counted when it landed, or for more than max_quarantined_share of rows that are not valid; `gone` where a
   refused one has left the landing folder. `files` is the model loaded_files, `judged` the model judged_<source>.
-  A refused file is judged again in every run: a variable may let it in, or it may have gone.
+  A refused file is judged again where the verdict would be another one: a limit lets it in by now, or it has gone.
 -#}
 {% macro judged_files(files, judged, name) -%}
     {%- set source = declared(name) -%}

@@ -7,7 +7,7 @@
 -#}
 {% macro take_over_layout_1() %}
     {%- set place = place_of('raw_fleet_sensors') -%}
-    {%- set archive = load_relation(api.Relation.create(schema=place.schema, identifier='sensor_lines', type='table')) -%}
+    {%- set archive = older_lines() -%}
     {%- set source = declared('fleet_sensors') -%}
     {%- if archive is not none and source is not none -%}
         {{ log('The lake is of an older layout: its lines of fleet sensors are taken over.', info=True) }}
@@ -54,6 +54,13 @@
         {{ return(true) }}
     {%- endfor -%}
     {#- A run that took it over may have been killed when it had dropped one of them. -#}
-    {%- set lines = api.Relation.create(schema=place_of('raw_fleet_sensors').schema, identifier='sensor_lines', type='table') -%}
-    {{ return(load_relation(lines) is not none) }}
+    {{ return(older_lines() is not none) }}
+{% endmacro %}
+
+
+{#- The table that lines of fleet sensors stood in, none where there is none. -#}
+{% macro older_lines() %}
+    {{ return(load_relation(
+        api.Relation.create(schema=place_of('raw_fleet_sensors').schema, identifier='sensor_lines', type='table')
+    )) }}
 {% endmacro %}
