@@ -60,7 +60,7 @@ SABOTAGE = [
     ("delete from stage.events", "events: stage"),
     ("update quarantine.purchases set reasons = array('x')", "purchases: quarantine"),
     ("update raw.purchases set product = '2' where product = '1'", "purchases: rows are not as they landed"),
-    ("delete from raw.fleet_sensors", "fleet_sensors: a line is nowhere"),
+    ("delete from raw.fleet_sensors", "fleet_sensors: lines are not as they landed"),
     ("update stage.sensor_readings set value = value + 1", "fleet_sensors: readings"),
     ("update ops.landed_files set rows_valid = rows_valid + 1 where status = 'loaded'", "counts"),
 ]

@@ -803,7 +803,12 @@ def test_a_history_of_another_kind_is_refused(lake: Lake, tmp_path: Path, other:
     run = fresh(lake, "kind").dbt("snapshot", "--project-dir", str(tmp_path))
     assert not run.success
     name = other.split("=")[0]
-    assert run.sentence(f"Snapshot purchases has another {name} than its source declares: configure it by")
+    # dbt itself refuses the columns to check beside a strategy that has none.
+    assert run.sentence(
+        "A 'timestamp' snapshot should not have 'check_cols'"
+        if name == "strategy"
+        else f"Snapshot purchases has another {name} than its source declares: configure it by"
+    )
 
 
 @pytest.mark.parametrize(
