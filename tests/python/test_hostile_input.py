@@ -446,7 +446,9 @@ def test_dbt_retry_passes_once_what_stood_in_the_way_is_mended(lake: Lake) -> No
 def test_a_model_whose_source_is_not_built_says_what_to_select(lake: Lake) -> None:
     run = own_lake(lake, "nothing", "events").dbt("run", "--select", "action_windows")
     assert not run.success
-    assert run.sentence("action_windows follows nothing_mart.actions_per_minute, which has not been built: select it too, as in")
+    assert run.sentence(
+        "action_windows follows nothing_mart.actions_per_minute, which has not been built: select it too, as in"
+    )
 
 
 # --- purchases --------------------------------------------------------------------------------------------------------
