@@ -7,8 +7,7 @@ with files as (
 ),
 
 accepted_files as (
-    select * from {{ ref('landed_files') }}
-    where status = 'loaded'
+    {{ accepted_files() }}
 ),
 
 -- What each file has of each column: a value, and its types.

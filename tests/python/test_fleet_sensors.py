@@ -18,7 +18,7 @@ from conftest import MODIFIED_AT, Lake, Run
 from strata import places, schema
 from strata.dbt_run import of_subject
 
-FLEET_AND_LEDGER = ("--select", *of_subject("fleet_sensors"), "landed_files", "schema_changes")
+FLEET_AND_LEDGER = ("--select", *of_subject("fleet_sensors"), "schema_changes")
 AT = "2026-01-05T10:00:00Z"
 
 

@@ -61,6 +61,7 @@ SABOTAGE = [
     ("update quarantine.purchases set reasons = array('x')", "purchases: quarantine"),
     ("update raw.purchases set product = '2' where product = '1'", "purchases: rows are not as they landed"),
     ("delete from raw.fleet_sensors", "fleet_sensors: lines are not as they landed"),
+    ("delete from quarantine.sensor_readings", "fleet_sensors: a line is nowhere"),
     ("update stage.sensor_readings set value = value + 1", "fleet_sensors: readings"),
     ("update ops.landed_files set rows_valid = rows_valid + 1 where status = 'loaded'", "counts"),
 ]
