@@ -35,6 +35,11 @@ LOADING = ("build", "run", "retry", "snapshot")
 SMALL_BYTES = 64 * 1024 * 1024
 
 
+def _tell(name: str, value: str) -> None:
+    """Give the macros an environment variable. dbt renders with its own copy, and asks the process what changed."""
+    os.environ[name] = get_invocation_context().env[name] = value
+
+
 class StrataPlugin(dbtPlugin):
     """Checks settings and machine, takes stock of what has landed and starts Spark, for this project's dbt commands."""
 
@@ -47,10 +52,10 @@ class StrataPlugin(dbtPlugin):
             return
         # The project's macros and profile read the two places as absolute paths.
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
-            os.environ[name] = get_invocation_context().env[name] = str(folder)
+            _tell(name, str(folder))
         try:
             declared = sources.load(Path(flags.PROJECT_DIR))
-            get_invocation_context().env["STRATA_SOURCES"] = sources.normalized(declared)
+            _tell("STRATA_SOURCES", sources.normalized(declared))
             if command not in CONNECTING:
                 return
             places.check()
@@ -110,7 +115,7 @@ class StrataPlugin(dbtPlugin):
                 stocks[source.name] = landing.Stock(source, paths.get(source.name))
             except landing.UnreadableFolder as error:
                 refusal = str(error)
-            get_invocation_context().env[f"STRATA_UNREADABLE_{source.name.upper()}"] = refusal
+            _tell(f"STRATA_UNREADABLE_{source.name.upper()}", refusal)
         return stocks
 
 

@@ -45,6 +45,14 @@
                 ~ table_property(files, 'strata.layout') ~ ', and this version works in layout 2: use the version that built it.'
             ) %}
         {%- endif -%}
+        {%- if files is none or newest_version(files).operation == 'RESTORE' -%}
+            {#- It is not the table in which all was noted: each raw table is looked at. -#}
+            {%- for source in declared_sources() if built_relation('raw_' ~ source.name) is not none -%}
+                {% do run_query(
+                    'alter table ' ~ place_of('raw_' ~ source.name) ~ " unset tblproperties if exists ('strata.noted')"
+                ) %}
+            {%- endfor -%}
+        {%- endif -%}
         {%- for name, sql in [('loaded_files', no_loaded_files()), ('history_days', no_history_days())]
             if built_relation(name) is none -%}
             {% do create_delta_table(

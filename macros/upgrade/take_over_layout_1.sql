@@ -34,6 +34,10 @@
         {% do drop_judged_keys(source) %}
         {% do adapter.cache_added(place) %}
     {%- endif -%}
+    {%- if archive is not none -%}
+        {#- Before the states that tell which of its lines were refused. -#}
+        {% do run_query('drop table if exists ' ~ archive) %}
+    {%- endif -%}
     {%- for kind, names in [
         ('table', ['event_files', 'sensor_files', 'sensor_keys', 'purchase_files', 'purchase_deliveries']),
         ('view', ['event_intake', 'sensor_intake', 'purchase_intake']),
@@ -42,9 +46,6 @@
             {% do run_query('drop ' ~ kind ~ ' if exists ' ~ place_of('landed_files').schema ~ '.' ~ name) %}
         {%- endfor -%}
     {%- endfor -%}
-    {%- if archive is not none -%}
-        {% do run_query('drop table if exists ' ~ archive) %}
-    {%- endif -%}
 {% endmacro %}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 from rich.console import Console
 
 from strata import places, session
@@ -21,13 +24,30 @@ from strata.errors import StrataError
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
 # Spark's interpreter instead of code generated and compiled for each of thousands of statements on a few rows, and a
-# metastore that need not outlive a power cut. The fuzzer and test_run.py, which has no lake of this kind, go without.
+# metastore that need not outlive a power cut, and a log store that starts no process of the system for each file.
+# The fuzzer and test_run.py, which has no lake of this kind, go without.
 QUICK = {
     "STRATA_SPARK_SETTINGS": (
-        "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1"
+        "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1 "
+        "spark.delta.logStore.file.impl=io.delta.storage.LocalLogStore"
     ),
     "STRATA_JAVA_OPTIONS": "-Dderby.system.durability=test",
 }
+
+
+# Commands that are handed the parsed project: dbt would parse it anew whenever a variable is another one than before.
+RUNNING = ("build", "run", "snapshot", "test", "seed", "show", "run-operation")
+# The variables that change what dbt parses; each other one counts as the command runs.
+PARSED_WITH = ("window_minutes", "top_windows")
+
+
+@functools.cache
+def project(prefix: str | None, variables: str, target: tuple[str, ...]) -> Manifest:
+    """Return the project as dbt parses it, once for each prefix of schemas and set of variables."""
+    done = dbtRunner().invoke(["parse", "--vars", variables, *target, "--quiet", "--no-partial-parse"])
+    if done.exception is not None:
+        raise done.exception
+    return done.result
 
 
 @dataclass
@@ -73,7 +93,12 @@ class Lake:
 
         self.enter()
         target = ["--target", "dev"] if self.prefix else []
-        result = dbtRunner(callbacks=[listen]).invoke(["--no-use-colors", *arguments, *given, *target, "--quiet"])
+        parsed = None
+        if arguments[0] in RUNNING and "--project-dir" not in arguments:
+            at_parsing = {name: value for name, value in variables.items() if name in PARSED_WITH}
+            parsed = project(self.prefix, str(at_parsing), tuple(target)).deepcopy()
+        runner = dbtRunner(manifest=parsed, callbacks=[listen])
+        result = runner.invoke(["--no-use-colors", *arguments, *given, *target, "--quiet"])
         if result.exception is not None:
             said.extend(str(result.exception).splitlines())
         nodes = {}
@@ -95,6 +120,8 @@ class Lake:
     def strata(self, command: Callable, *arguments, **variables) -> Run:
         """Run a command of strata.history in this process."""
         self.enter()
+        # dbt parses anew when the variables differ from those of its last run in a folder: a folder for each.
+        os.environ["DBT_TARGET_PATH"] += "-" + hashlib.md5(str(variables).encode()).hexdigest()[:8]
         printed = io.StringIO()
         options = DbtOptions(str(variables) if variables else None, "dev" if self.prefix else None)
         try:

@@ -364,6 +364,21 @@ def test_a_change_that_only_raw_saw_leaves_nothing_behind(lake: Lake) -> None:
     assert minutes(own) == [(datetime(2026, 1, 3, 10), 1)]
 
 
+@pytest.mark.parametrize("undo", ["restore table raw.loaded_files to version as of 0", "drop table raw.loaded_files"])
+def test_what_is_known_of_files_may_be_lost_and_nothing_else_is(lake: Lake, undo: str) -> None:
+    own = own_lake(lake, f"unknown_{undo[:4]}", "events")
+    own.land("left.csv", day_event(1))
+    own.land("stayed.csv", day_event(2))
+    assert own.make().success
+    (own.landing / "events" / "left.csv").unlink()
+    own.rows(undo)
+
+    run = own.build()
+
+    assert run.success, run.said
+    assert minutes(own) == [(datetime(2026, 1, 1, 10), 1), (datetime(2026, 1, 2, 10), 1)]
+
+
 @pytest.mark.parametrize("seed", [3])
 def test_any_selection_in_any_order_ends_in_the_right_rows(lake: Lake, seed: int) -> None:
     own = own_lake(lake, f"any{seed}", "events")
