@@ -2,7 +2,7 @@
   The history's own record of what it holds. Three of its table properties, so that a restore of the table, or a swap, brings
   the record along:
     strata.through: the last landed day that it holds; what is recorded later was left by a run that was killed
-    strata.generation: which rows of ops.history_days are its record: a row for each day taken, with what was taken:
+    strata.generation: which rows of stage.history_days are its record: a row for each day taken, with what was taken:
       content, share of the current rows removed, share of the rows quarantined. A day that a variable has let in is
       thereby known as long as its content is the same. Days after strata.through are known, and not held
     strata.replay: the version of the table before a replay that has not come to its end

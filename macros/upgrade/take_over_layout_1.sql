@@ -1,8 +1,8 @@
 {#-
   Lakes of layout 1: those made before sources were declared. Called on run start, before anything is loaded.
 
-  What they have of other names is taken over here, once: the lines of fleet sensors, which stood in a table of their own, and the
-  tables of ops that are no more. All else is taken over by itself: raw.loaded_files is made of what raw holds
+  What they have of other names is taken over here, once: the lines of fleet sensors, which stood in a table of their own, the
+  record of the histories, and the tables of ops that are no more. All else is taken over by itself: raw.loaded_files is made of what raw holds
   (note_what_raw_holds), and tables that follow others by no version yet are made anew. A run that is killed here does it again.
 -#}
 {% macro take_over_layout_1() %}
@@ -38,8 +38,13 @@
         {#- Before the states that tell which of its lines were refused. -#}
         {% do run_query('drop table if exists ' ~ archive) %}
     {%- endif -%}
+    {#- The record of the histories, which they read: it stood in ops. -#}
+    {%- set record = api.Relation.create(schema=place_of('landed_files').schema, identifier='history_days', type='table') -%}
+    {%- if load_relation(record) is not none and built_relation('history_days') is none -%}
+        {% do create_delta_table(built_node('history_days'), place_of('history_days'), 'select * from ' ~ record) %}
+    {%- endif -%}
     {%- for kind, names in [
-        ('table', ['event_files', 'sensor_files', 'sensor_keys', 'purchase_files', 'purchase_deliveries']),
+        ('table', ['history_days', 'event_files', 'sensor_files', 'sensor_keys', 'purchase_files', 'purchase_deliveries']),
         ('view', ['event_intake', 'sensor_intake', 'purchase_intake']),
     ] -%}
         {%- for name in names -%}

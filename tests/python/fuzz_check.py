@@ -587,7 +587,7 @@ def changed(
 
     Where the history could not be taken before, the build goes on with it.
     """
-    of_history = {"stage.purchases", "ops.history_days", "mart.purchase_changes", "mart.current_purchases"}
+    of_history = {"stage.purchases", "stage.history_days", "mart.purchase_changes", "mart.current_purchases"}
     for table in sorted(after):
         if after[table] == before.get(table) or (table in of_history and not has_history):
             continue

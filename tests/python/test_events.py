@@ -556,7 +556,7 @@ SABOTAGE = [
     "update ops.landed_files set rows_landed = 0",
     "insert into ops.landed_files select * from ops.landed_files",
     "insert into ops.landed_files (source, path, status) values ('x', null, 'odd')",
-    "insert into ops.history_days values (null, 1, date'2023-07-21', 'x', 0, 0), (null, 1, date'2023-07-21', 'x', 0,"
+    "insert into stage.history_days values (null, 1, date'2023-07-21', 'x', 0, 0), (null, 1, date'2023-07-21', 'x', 0,"
     " 0)",
     "insert into stage.events_files select null, size, modified_at, loaded_at, rows_landed, rows_valid,"
     " rows_quarantined, rows_refused, rows_not_valid, fault, 'odd', reason from stage.events_files limit 1",

@@ -2,8 +2,8 @@
 A lake that an earlier version built is taken over by the next run.
 
 `lakes/layout_1.tar.xz` holds such a lake as files: the `warehouse` of Delta tables, and the `landing` folder that they
-were made of. A version of layout 1 made it: a build with refused files of events and of fleet sensors, and three days of
-purchases caught up with, of which the third has a further column.
+were made of. A version of layout 1 made it: a build with refused files of events and of fleet sensors, and three days
+of purchases caught up with, of which the third has a further column.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from conftest import MODIFIED_AT, Lake, Run
 from strata import history
 
 HISTORY = "select purchase_id, product_id, version, valid_from, valid_to, recorded_on, closed_on from stage.purchases"
-GONE_TABLES = ("event_files", "sensor_files", "sensor_keys", "purchase_files", "purchase_deliveries")
+GONE_TABLES = ("history_days", "event_files", "sensor_files", "sensor_keys", "purchase_files", "purchase_deliveries")
 GONE_VIEWS = ("event_intake", "sensor_intake", "purchase_intake")
 
 

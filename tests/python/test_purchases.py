@@ -553,13 +553,13 @@ def test_a_record_in_one_text_is_taken_over_by_a_rebuild(lake: Lake) -> None:
     record = {
         f"{landed_on}": [content, removed, quarantined]
         for landed_on, content, removed, quarantined in own.rows(
-            "select landed_on, content, removed_share, quarantined_share from ops.history_days"
+            "select landed_on, content, removed_share, quarantined_share from stage.history_days"
         )
     }
     assert len(record) == 3
     own.rows(f"alter table stage.purchases set tblproperties ('strata.days' = '{json.dumps(record)}')")
     own.rows("alter table stage.purchases unset tblproperties ('strata.generation')")
-    own.rows("drop table ops.history_days")
+    own.rows("drop table stage.history_days")
     shutil.rmtree(own.landing / "purchases" / f"{day(1):%Y/%m/%d}")
     run = own.strata(rebuild)
     assert run.success, run.said

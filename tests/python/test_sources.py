@@ -272,6 +272,7 @@ def test_two_sources_that_would_have_one_table_are_refused(tmp_path: Path, table
     [
         *((table, "loaded_files", "raw.loaded_files") for table in (DOOR, FLEET)),
         *((DOOR, name, f"{name}_files") for name in ("loaded", "landed")),
+        *((table, "history_days", "stage.history_days") for table in (DOOR, FLEET)),
         *(
             (SHOP, name, name)
             for name in ("loaded_files", "landed_files", "ignored_files", "schema_changes", "history_days")
@@ -295,7 +296,7 @@ def test_what_is_there_in_other_schemas_alone_is_no_name_to_refuse(tmp_path: Pat
 
 def test_the_names_that_are_there_whatever_is_declared_are_those_of_the_project() -> None:
     models = (places.ROOT / "models").glob("*/*.sql")
-    assert {"raw.loaded_files", *(model.stem for model in models)} == sources.ENGINE_NAMES
+    assert {"raw.loaded_files", "stage.history_days", *(model.stem for model in models)} == sources.ENGINE_NAMES
 
 
 def test_a_source_declared_in_two_files_is_named_with_both(tmp_path: Path) -> None:
