@@ -127,7 +127,7 @@ class EmbeddedSpark:
                     with changed_environment(**_utf8_locale()):
                         self._gateway = launch_gateway(conf, streams)
                 SparkContext._ensure_initialized(gateway=self._gateway)
-                SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).enableHiveSupport().getOrCreate()
+                SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).getOrCreate()
             except Exception as error:
                 self.error = StrataError(
                     f"Spark did not start ({str(error).splitlines()[0]}): {places.logs() / 'spark.log'} says why."

@@ -21,7 +21,9 @@ import pytest
 import yaml
 from dbt.cli.main import dbtRunner
 
+from conftest import QUICK
 from strata import packages, places, session
+from strata.environment import changed_environment
 from strata.errors import StrataError
 
 MODELS = {
@@ -221,11 +223,12 @@ def results(tmp_path_factory):
     """Build all cases once; a dict of the case's name and dbt's (status, failures)."""
     folder = tmp_path_factory.mktemp("offline")
     make_project(folder / "project", CASES)
-    session.start(folder / "lake")
-    try:
-        built = dbt(folder / "project", "build")
-    finally:
-        session.stop()
+    with changed_environment(**QUICK):
+        session.start(folder / "lake", is_small=True)
+        try:
+            built = dbt(folder / "project", "build")
+        finally:
+            session.stop()
     assert built.exception is None, built.exception
     return {result.node.name: (str(result.status), result.failures, result.message) for result in built.result}
 
