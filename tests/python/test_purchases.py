@@ -722,7 +722,9 @@ def environment(folder: Path, base: Path | None = None) -> dict[str, str]:
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
-    variables.pop("STRATA_SCHEMA_PREFIX", None)
+    # What this module's own Spark has in its catalog is in memory; processes find each other's tables in one that stays.
+    for name in ("STRATA_SCHEMA_PREFIX", "STRATA_SPARK_SETTINGS"):
+        variables.pop(name, None)
     return variables
 
 
