@@ -39,13 +39,14 @@ def configuration(lake_folder: Path, is_small: bool = False) -> dict[str, str]:
         # Everything is in UTC, whatever the machine's zone.
         "-Duser.timezone=UTC",
         "-XX:+UseSerialGC",
-        *os.environ.get("STRATA_JAVA_OPTIONS", "").split(),
     ]
     if is_small:
         # Without the optimising compiler Java keeps little room for code, and would compile again what it has dropped.
         java_options += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"]
     if places.class_archive().exists():
         java_options += [f"-XX:SharedArchiveFile={places.class_archive()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+    # Java takes the last of two.
+    java_options += os.environ.get("STRATA_JAVA_OPTIONS", "").split()
     settings = {
         "spark.master": "local[*]",
         "spark.app.name": "strata",

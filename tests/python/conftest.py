@@ -23,10 +23,12 @@ from strata.errors import StrataError
 
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
-# Spark's interpreter instead of code generated and compiled for each of thousands of statements on a few rows, a
+# Java's optimising compiler, which pays over a module's hundreds of commands, and not over one of little data; Spark's
+# interpreter instead of code generated and compiled for each of thousands of statements on a few rows, a
 # catalog that need not outlive the module, and a log store that starts no process of the system for each file. The
 # fuzzer and test_run.py, which has no lake of this kind, go without.
 QUICK = {
+    "STRATA_JAVA_OPTIONS": "-XX:TieredStopAtLevel=4",
     "STRATA_SPARK_SETTINGS": (
         "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1 "
         "spark.delta.logStore.file.impl=io.delta.storage.LocalLogStore spark.sql.catalogImplementation=in-memory"

@@ -722,8 +722,8 @@ def environment(folder: Path, base: Path | None = None) -> dict[str, str]:
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
-    # What this module's own Spark has in its catalog is in memory; processes find each other's tables in one that stays.
-    for name in ("STRATA_SCHEMA_PREFIX", "STRATA_SPARK_SETTINGS"):
+    # A module's own Spark has its catalog in memory; processes find each other's tables in one that stays.
+    for name in ("STRATA_SCHEMA_PREFIX", "STRATA_SPARK_SETTINGS", "STRATA_JAVA_OPTIONS"):
         variables.pop(name, None)
     return variables
 
