@@ -21,7 +21,7 @@ import agate
 import pytest
 
 import reference_purchases as reference
-from conftest import Lake, Run
+from conftest import QUICK, Lake, Run
 from strata import history, landing, places
 from strata.sources import Source
 
@@ -723,7 +723,7 @@ def environment(folder: Path, base: Path | None = None) -> dict[str, str]:
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     # A module's own Spark has its catalog in memory; processes find each other's tables in one that stays.
-    for name in ("STRATA_SCHEMA_PREFIX", "STRATA_SPARK_SETTINGS", "STRATA_JAVA_OPTIONS"):
+    for name in ("STRATA_SCHEMA_PREFIX", *QUICK):
         variables.pop(name, None)
     return variables
 
