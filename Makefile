@@ -11,7 +11,7 @@ help: ## List the targets
 
 setup: $(SET_UP) ## Install what the project needs into .venv and dbt_packages, once
 
-$(SET_UP): requirements/lock.txt requirements/uv.txt pyproject.toml conf/jars.txt packages.yml $(shell find offline_packages -type f)
+$(SET_UP): requirements/uv.txt requirements/lock.txt requirements/development.txt pyproject.toml conf/jars.txt packages.yml $(shell find offline_packages -type f)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or name one with 'make PYTHON=...'."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is Python %d.%d: install Python 3.11 or newer, or name one with make PYTHON=python3.11." % sys.version_info[:2])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian the package python3-venv)."; exit 1; }
@@ -19,7 +19,8 @@ $(SET_UP): requirements/lock.txt requirements/uv.txt pyproject.toml conf/jars.tx
 	@echo "Setting up .venv (once; some minutes)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/lock.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
+		--requirement requirements/lock.txt --requirement requirements/development.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m strata.jars
 	@$(BIN)/python -m strata.packages
@@ -54,7 +55,7 @@ docs: setup ## Build dbt's documentation and serve it
 	@$(BIN)/dbt docs generate && $(BIN)/dbt docs serve
 
 lock: setup ## Pin the newest versions that requirements/*.in allow, with hashes
-	@for name in uv lock; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+	@for name in uv lock development; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
 		--no-header --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	@$(BIN)/python -m strata.jars --lock
 

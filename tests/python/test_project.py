@@ -136,7 +136,7 @@ def test_no_check_is_switched_off_and_no_address_is_written_down() -> None:
 
 def test_every_pin_has_a_hash() -> None:
     """An install that cannot be checked is not repeatable."""
-    for name in ("lock", "uv"):
+    for name in ("lock", "development", "uv"):
         text = (places.ROOT / "requirements" / f"{name}.txt").read_text()
         pins = re.findall(r"^[a-zA-Z0-9_.-]+==.*(?:\n .*)*", text, re.MULTILINE)
         assert pins
