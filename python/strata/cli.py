@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import bench as benchmark
-from strata import history, jars, java, lake, new_source, places, samples, settings, sources, storage
+from strata import history, jars, java, lake, new_source, places, project, samples, settings, sources, storage
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
@@ -95,6 +95,16 @@ def schema(
     """Print how the schemas of what lands have changed, as a timeline."""
     _source(source)
     ledger.timeline(_options(vars, target, profiles_dir), console, source)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder that is empty or not there.")],
+    wheel: Annotated[Path | None, typer.Option(help="The installed wheel's file, where pip cannot get it.")] = None,
+) -> None:
+    """Lay out a project of your own, which runs on the very wheel that is installed."""
+    project.init(folder, wheel)
+    console.print(f"{folder} is a project of Strata. Next: cd {folder} && make build", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from strata.errors import StrataError
 
-ROOT = Path(__file__).resolve().parents[2]
+PROJECT_FILE = "dbt_project.yml"
+
+
+def _root() -> Path:
+    """Return the project's folder: the checkout that this is part of, the one dbt finds, or the environment's."""
+    named = [Path(os.environ["DBT_PROJECT_DIR"])] if os.environ.get("DBT_PROJECT_DIR") else []
+    here = Path.cwd()
+    folders = [Path(__file__).resolve().parents[2], *named, here, *here.parents, Path(sys.prefix).parent]
+    return next((folder.resolve() for folder in folders if (folder / PROJECT_FILE).is_file()), here)
+
+
+ROOT = _root()
 
 
 def text(path: str | os.PathLike[str]) -> str:

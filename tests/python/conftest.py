@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -172,13 +173,43 @@ class Lake:
         return path
 
 
+def emptied(folder: Path) -> Path:
+    """Return a folder as the place of a fresh lake: what a module before left of tables and files is gone.
+
+    The Spark that runs there stays, for it takes a minute until a new one has compiled what it runs.
+    """
+    if session._current is not None:
+        spark = session.start(folder / "lake").session()
+        for (schema,) in spark.sql("show schemas").collect():
+            if schema != "default":
+                spark.sql(f"drop schema `{schema}` cascade")
+        for view in spark.catalog.listTables():
+            spark.catalog.dropTempView(view.name)
+        spark.catalog.clearCache()
+        spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    # The lake's lock stays too: this process holds it.
+    for path in [*folder.glob("*"), *(folder / "lake").glob("*")]:
+        if path.is_dir() and path.name != "lake":
+            shutil.rmtree(path)
+        elif path.is_file() and path.name != "lock":
+            path.unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the modules of this process have their lakes, one after the other."""
+    return tmp_path_factory.mktemp("strata")
+
+
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+def lake(place: Path) -> Iterator[Lake]:
     """A fresh lake and landing folder, for the tests of one module."""
     saved = dict(os.environ)
     os.chdir(places.ROOT)
     os.environ.update(QUICK)
-    yield Lake(tmp_path_factory.mktemp("strata"))
-    session.stop()
+    if session._current is not None and session._current.lake != place / "lake":
+        session.stop()
+    yield Lake(emptied(place))
     os.environ.clear()
     os.environ.update(saved)

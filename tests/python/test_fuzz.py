@@ -23,6 +23,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fuzz.Session]:
     """A lake of the fuzzer."""
     saved = dict(os.environ)
     os.chdir(places.ROOT)
+    session.stop()
     yield fuzz.Session(tmp_path_factory.mktemp("fuzz"), days_alone=0)
     session.stop()
     os.environ.clear()

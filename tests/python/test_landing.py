@@ -354,13 +354,13 @@ TOUCHING = """
 """
 # Modules that ask it for other places: the project, its environment, what is made for a while.
 OF_OTHER_PLACES = """
-    bench bench_purchases class_archive inferring jars java new_source packages session settings sources
+    bench bench_purchases class_archive inferring jars java new_source packages project session settings sources
 """
 # profiles.yml, dbt's packages and the archive; the locks; the project's folder; a stream that storage gave.
 ALLOWED = {
     "cli": {"exists", "glob", "is_dir", "read_text", "resolve"},
     "lake": {"open"},
-    "places": {"resolve"},
+    "places": {"resolve", "is_file()"},
     "samples": {"open"},
 }
 

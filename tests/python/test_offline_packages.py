@@ -224,6 +224,7 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("offline")
     make_project(folder / "project", CASES)
     # One build: Java's optimising compiler would not pay.
+    session.stop()
     with changed_environment(STRATA_SPARK_SETTINGS=QUICK["STRATA_SPARK_SETTINGS"]):
         session.start(folder / "lake", is_small=True)
         try:

@@ -1,0 +1,13 @@
+# Targets for the development of Strata itself.
+.PHONY: bench fuzz lock
+
+bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
+	@$(BIN)/strata bench $(BENCH)
+
+fuzz: setup ## Land mutated files and look for what breaks (FUZZ='--seconds 3600 --seed 7 --files 300')
+	@$(BIN)/python tests/python/fuzz.py $(FUZZ)
+
+lock: setup ## Pin the newest versions that requirements/*.in allow, with hashes
+	@for name in uv lock development; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+		--no-header --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+	@$(BIN)/python -m strata.jars --lock
