@@ -7,7 +7,7 @@ WHEEL := $(wildcard wheels/*.whl)
 PINS := $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sample build test unit lint docs clean
+.PHONY: help setup sample build daily test unit lint docs docs-site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -38,6 +38,10 @@ build: sample ## Set up, land the sample, run dbt build, catch up with purchases
 	@$(BIN)/dbt --quiet show --limit 20 --inline "select purchase_id, product_id, version, valid_from, valid_to, \
 		recorded_on from {{ ref('purchases') }} order by purchase_id, version"
 
+daily: setup ## Load what has landed, test it, and take every pending day of the histories
+	@$(BIN)/dbt build
+	@$(BIN)/strata catch-up
+
 test: lint unit ## Run every check and test there is
 
 # Strata's own tests go two files at a time, for a Spark on little data keeps one core busy. A project made by
@@ -55,6 +59,9 @@ lint: setup ## Check SQL, Python, YAML and white space, as the pre-commit hooks 
 
 docs: setup ## Build dbt's documentation and serve it
 	@$(BIN)/dbt docs generate && $(BIN)/dbt docs serve
+
+docs-site: setup ## Build the documentation as one file, target/static_index.html
+	@$(BIN)/dbt docs generate --static
 
 clean: ## Remove what dbt and Spark made, the lake and the sample excepted
 	rm -rf target logs

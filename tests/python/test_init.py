@@ -21,7 +21,8 @@ from strata import places
 UV = str(Path(sys.executable).with_name("uv"))
 # What is of the development of Strata alone.
 OF_DEVELOPMENT = re.compile(
-    r"\.ci/|python/|tests/python/|development\.mk|hatch_build\.py|pyproject\.toml|requirements/(.*\.in|development\.txt)"
+    r"\.ci/|\.github/|\.gitlab-ci\.yml|python/|tests/python/|"
+    r"development\.mk|hatch_build\.py|pyproject\.toml|requirements/(.*\.in|development\.txt)"
 )
 
 
