@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from dbt.cli.main import dbtRunner
 
 from strata import places, sources
@@ -132,6 +133,23 @@ def test_no_check_is_switched_off_and_no_address_is_written_down() -> None:
     names = [name for name in listed.splitlines() if name != "tests/python/test_project.py"]
     found = [name for name in names if wrong.search((places.ROOT / name).read_text(errors="replace"))]
     assert found == []
+
+
+def test_each_job_of_the_pipelines_is_one_make_target() -> None:
+    """What CI does anyone can do, and GitHub's jobs are GitLab's."""
+    github = {}
+    for file in sorted((places.ROOT / ".github" / "workflows").glob("*.yml")):
+        for name, job in yaml.safe_load(file.read_text())["jobs"].items():
+            github[name] = [step["run"] for step in job["steps"] if "run" in step]
+    gitlab = {
+        name: [job["script"]]
+        for name, job in yaml.safe_load((places.ROOT / ".gitlab-ci.yml").read_text()).items()
+        if isinstance(job, dict) and "script" in job
+    }
+    assert github == gitlab
+    targets = re.findall(r"^([a-z-]+):.*## ", (places.ROOT / "Makefile").read_text(), re.MULTILINE)
+    for commands in github.values():
+        assert [command.removeprefix("make ") in targets for command in commands] == [True]
 
 
 def test_every_pin_has_a_hash() -> None:
