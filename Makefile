@@ -46,7 +46,7 @@ test: lint unit ## Run every check and test there is
 
 # Strata's own tests go two files at a time, for a Spark on little data keeps one core busy. A project made by
 # `strata init` has none of them: all of its models, data and unit tests are built in an empty lake aside.
-unit: setup
+unit: setup ## Run the tests, without the linters
 ifneq ($(wildcard tests/python),)
 	@$(BIN)/pytest -n 2 --dist loadfile
 else
