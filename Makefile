@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SET_UP := .venv/.set-up
+ARCHIVED := .venv/.archived
 # A project made by `strata init` has Strata as a wheel; its own checkout is Strata.
 WHEEL := $(wildcard wheels/*.whl)
 PINS := $(wildcard requirements/*.txt)
@@ -12,7 +13,7 @@ PINS := $(wildcard requirements/*.txt)
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(SET_UP) ## Install what the project needs into .venv and dbt_packages, once
+setup: $(ARCHIVED) ## Install what the project needs into .venv and dbt_packages, once
 
 $(SET_UP): $(PINS) $(WHEEL) $(wildcard pyproject.toml) conf/jars.txt packages.yml $(shell find offline_packages -type f)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or name one with 'make PYTHON=...'."; exit 1; }
@@ -26,8 +27,12 @@ $(SET_UP): $(PINS) $(WHEEL) $(wildcard pyproject.toml) conf/jars.txt packages.ym
 	$(if $(WHEEL),,@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .)
 	@$(BIN)/python -m strata.jars
 	@$(BIN)/python -m strata.packages
-	@$(BIN)/python -m strata.class_archive
 	@touch $(SET_UP)
+
+# What lets Java start faster, by a first build.
+$(ARCHIVED): $(SET_UP)
+	@$(BIN)/python -m strata.class_archive
+	@touch $(ARCHIVED)
 
 sample: setup ## Put a small sample of each source into the default landing folder, where it holds none
 	@$(BIN)/strata sample
