@@ -197,19 +197,19 @@ def emptied(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the modules of this process have their lakes, one after the other."""
     return tmp_path_factory.mktemp("strata")
 
 
 @pytest.fixture(scope="module")
-def lake(place: Path) -> Iterator[Lake]:
+def lake(shared_folder: Path) -> Iterator[Lake]:
     """A fresh lake and landing folder, for the tests of one module."""
     saved = dict(os.environ)
     os.chdir(places.ROOT)
     os.environ.update(QUICK)
-    if session._current is not None and session._current.lake != place / "lake":
+    if session._current is not None and session._current.lake != shared_folder / "lake":
         session.stop()
-    yield Lake(emptied(place))
+    yield Lake(emptied(shared_folder))
     os.environ.clear()
     os.environ.update(saved)
