@@ -1,5 +1,5 @@
 # Targets for the development of Strata itself.
-.PHONY: bench fuzz lock
+.PHONY: bench fuzz lock release unrelease
 
 bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
 	@$(BIN)/strata bench $(BENCH)
@@ -11,3 +11,9 @@ lock: setup ## Pin the newest versions that requirements/*.in allow, with hashes
 	@for name in uv lock development; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
 		--no-header --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	@$(BIN)/python -m strata.jars --lock
+
+release: setup ## Release main (BUMP=major or patch, DRY_RUN=1 shows it, CHECK='make test'); see tools/releases.md
+	@PYTHONPATH=python $(BIN)/python tools/release.py release
+
+unrelease: setup ## Take a release back (VERSION=0.2.0); see tools/releases.md
+	@PYTHONPATH=python $(BIN)/python tools/release.py unrelease

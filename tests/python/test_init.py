@@ -22,7 +22,7 @@ UV = str(Path(sys.executable).with_name("uv"))
 # What is of the development of Strata alone.
 OF_DEVELOPMENT = re.compile(
     r"\.ci/|\.github/|\.gitlab-ci\.yml|python/|tests/python/|"
-    r"development\.mk|hatch_build\.py|pyproject\.toml|requirements/(.*\.in|development\.txt)"
+    r"CHANGELOG\.md|tools/|development\.mk|hatch_build\.py|pyproject\.toml|requirements/(.*\.in|development\.txt)"
 )
 
 

@@ -147,7 +147,8 @@ def test_each_job_of_the_pipelines_is_one_make_target() -> None:
         if isinstance(job, dict) and "script" in job
     }
     assert github == gitlab
-    targets = re.findall(r"^([a-z-]+):.*## ", (places.ROOT / "Makefile").read_text(), re.MULTILINE)
+    makefiles = "".join((places.ROOT / name).read_text() for name in ("Makefile", "development.mk"))
+    targets = re.findall(r"^([a-z-]+):.*## ", makefiles, re.MULTILINE)
     for commands in github.values():
         assert [command.removeprefix("make ") in targets for command in commands] == [True]
 
