@@ -6,9 +6,13 @@ ARCHIVED := .venv/.archived
 # A project made by `strata init` has Strata as a wheel; its own checkout is Strata.
 WHEEL := $(wildcard wheels/*.whl)
 PINS := $(wildcard requirements/*.txt)
+# What `make state` keeps of a build, and `make slim` goes by.
+STATE := target/state.tar.gz
+# What dbt does not compare: variables, packages, pins, Python.
+UNCOMPARED := $(sort dbt_project.yml packages.yml $(PINS) $(WHEEL) $(shell find conf python -type f ! -name '*.pyc' 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sample build daily test unit lint docs docs-site clean
+.PHONY: help setup sample build state slim daily test unit lint docs docs-site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -42,6 +46,32 @@ build: sample ## Set up, land the sample, run dbt build, catch up with purchases
 	@$(BIN)/strata catch-up
 	@$(BIN)/dbt --quiet show --limit 20 --inline "select purchase_id, product_id, version, valid_from, valid_to, \
 		recorded_on from {{ ref('purchases') }} order by purchase_id, version"
+
+state: build ## Build, and keep the manifest with lake and landing in $(STATE), for make slim
+	@rm -rf target/state && mkdir target/state
+	@$(BIN)/dbt --quiet parse --target-path target/state
+	@ln -s "$$(cd "$${STRATA_LAKE:-lake}" && pwd)" target/state/lake
+	@ln -s "$$(cd "$${STRATA_LANDING:-landing}" && pwd)" target/state/landing
+	@cat $(UNCOMPARED) | cksum > target/state/uncompared
+	@tar --format pax -czf $(STATE) -C target/state manifest.json uncompared lake/. landing/.
+
+# Of a manifest alone, a `.json`, the lake is the one that STRATA_LAKE names: there main has been built.
+slim: setup ## Build what differs from STATE and what follows it, in schemas STRATA_SCHEMA_PREFIX_*, the rest read from there
+	@if [ ! -e $(STATE) ]; then \
+		echo "There is no $(STATE) to compare with: everything is built."; \
+		exec $(MAKE) --no-print-directory build; \
+	fi; \
+	rm -rf target/slim && mkdir -p target/slim || exit 1; \
+	case $(STATE) in \
+		*.json) cp $(STATE) target/slim/manifest.json || exit 1 ;; \
+		*) tar -xzf $(STATE) -C target/slim || exit 1; \
+			export STRATA_LAKE=target/slim/lake STRATA_LANDING=target/slim/landing ;; \
+	esac; \
+	select="--select state:modified+ --defer --state target/slim"; \
+	if [ -e target/slim/uncompared ] && [ "$$(cat $(UNCOMPARED) | cksum)" != "$$(cat target/slim/uncompared)" ]; then \
+		echo "What dbt does not compare differs (variables, packages, pins or Python): everything is built."; select=; \
+	fi; \
+	$(BIN)/dbt build --target dev $$select --vars '{history: catch-up}'
 
 daily: setup ## Load what has landed, test it, and take every pending day of the histories
 	@$(BIN)/dbt build

@@ -62,6 +62,8 @@
 
 {#- What a snapshot's config is, from the declaration of its source: it is taken by its key, and compares the declared columns. -#}
 {% macro history_config(name) %}
+    {#- For dbt's state:modified: a snapshot is another when its materialization is. -#}
+    {%- if false -%}{{ materialization_snapshot_spark() }}{%- endif -%}
     {%- set source = declared(name) -%}
     {{ return({
         'unique_key': source.key,

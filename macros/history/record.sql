@@ -13,7 +13,7 @@
     {%- set properties = {} if relation is none else table_properties(relation) -%}
     {{ return({
         'name': none if relation is none else relation.identifier,
-        'days': place_of('history_days'),
+        'days': built_relation('history_days') or place_of('history_days'),
         'through': properties.get('strata.through') or '',
         'generation': properties.get('strata.generation') or '0',
         'replay': properties.get('strata.replay') or '',
@@ -28,7 +28,7 @@
 -#}
 {% macro take_over_days_as_text() %}
     {%- for source in declared_sources('daily_snapshot') if execute and built_node(source.name) -%}
-        {%- set relation = built_relation(source.name) -%}
+        {%- set relation = load_relation(place_of(source.name)) -%}
         {%- set state = history_state(relation) -%}
         {%- if state.days_as_text -%}
             {% do begin_generation(state) %}

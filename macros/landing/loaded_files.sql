@@ -33,10 +33,13 @@
   Make the tables that the loader and the snapshots write where they are not there: these run without the models of the tables,
   and several at a time. On run start, where one is at work alone. The lake tells its layout, in a property of the first: one of
   an older layout is taken over, one of a newer is refused.
+
+  A run with --defer has tables of its own only if it writes them: ref() would take them for the state's. They then tell of
+  what this run has not made what the state's tell.
 -#}
 {% macro make_engine_tables() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'retry', 'snapshot') -%}
-        {%- set files = built_relation('loaded_files') -%}
+        {%- set files = load_relation(place_of('loaded_files')) -%}
         {%- if files is none and is_of_layout_1() -%}
             {% do take_over_layout_1() %}
         {%- elif files is not none and table_property(files, 'strata.layout') != '2' -%}
@@ -47,25 +50,57 @@
         {%- endif -%}
         {%- if files is none or newest_version(files).operation == 'RESTORE' -%}
             {#- It is not the table in which all was noted: each raw table is looked at. -#}
-            {%- for source in declared_sources() if built_relation('raw_' ~ source.name) is not none -%}
+            {%- for source in declared_sources() if load_relation(place_of('raw_' ~ source.name)) is not none -%}
                 {% do run_query(
                     'alter table ' ~ place_of('raw_' ~ source.name) ~ " unset tblproperties if exists ('strata.noted')"
                 ) %}
             {%- endfor -%}
         {%- endif -%}
-        {%- for name, sql in [('loaded_files', no_loaded_files()), ('history_days', no_history_days())]
-            if built_relation(name) is none -%}
-            {% do create_delta_table(
-                built_node(name), place_of(name), sql, {'delta.enableChangeDataFeed': 'true', 'strata.layout': '2'}
-            ) %}
+        {%- for name, sql, column, key, arrives, prefix in [
+            ('loaded_files', no_loaded_files(), 'source', 'path', none, 'raw_'),
+            ('history_days', no_history_days(), 'history', 'generation, landed_on', 'daily_snapshot', ''),
+        ] -%}
+            {%- set own = load_relation(place_of(name)) -%}
+            {%- set deferred = deferred_relation(name) -%}
+            {%- set others = [] -%}
+            {%- set written = [name] if built_node(name).unique_id in selected_resources else [] -%}
+            {%- for source in declared_sources(arrives) -%}
+                {%- if built_node(prefix ~ source.name).unique_id in selected_resources -%}
+                    {% do written.append(source.name) %}
+                {%- elif load_relation(place_of(prefix ~ source.name)) is none -%}
+                    {% do others.append(source.name) %}
+                {%- endif -%}
+            {%- endfor -%}
+            {%- if own is none and (written or deferred is none) -%}
+                {% do create_delta_table(
+                    built_node(name), place_of(name), sql, {'delta.enableChangeDataFeed': 'true', 'strata.layout': '2'}
+                ) %}
+            {%- endif -%}
+            {%- if deferred is not none and (own is not none or written) and others -%}
+                {% do take_rows_of_state(place_of(name), deferred, column, others, key.split(', ')) %}
+            {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
 
 
+{#- Have a table tell of some sources what the state's table tells; only what differs is written, for other tables follow it. -#}
+{% macro take_rows_of_state(relation, deferred, column, sources, key) %}
+    {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {% call statement('take_rows_of_state') -%}
+        merge into {{ relation }} as own
+        using (select * from {{ deferred }} where {{ column }} in {{ text_list(sources) }}) as state
+        on own.{{ column }} = state.{{ column }}{% for part in key %} and own.{{ part }} = state.{{ part }}{% endfor %}
+        when matched and not struct(own.{{ columns | join(', own.') }}) <=> struct(state.{{ columns | join(', state.') }}) then update set *
+        when not matched then insert *
+        when not matched by source and own.{{ column }} in {{ text_list(sources) }} then delete
+    {%- endcall %}
+{% endmacro %}
+
+
 {#- What is noted of a source's files. -#}
 {% macro known_files(source) -%}
-    select * from {{ place_of('loaded_files') }}
+    select * from {{ built_relation('loaded_files') }}
     where source = '{{ source.name }}'
 {%- endmacro %}
 

@@ -17,6 +17,8 @@
   `where` is a condition on the upstream's rows; `also` a query for values of `by` that are in scope in any case.
 -#}
 {% macro changes_of(upstream, by=none, replaces=none, where=none, also=none) %}
+    {#- For dbt's state:modified: a model is another when its materialization is. -#}
+    {%- if false -%}{{ materialization_incremental_spark() }}{%- endif -%}
     {%- set columns = [] if by is none else [by] if by is string else by -%}
     {%- set own_columns = columns if replaces is none else [replaces] if replaces is string else replaces -%}
     {%- set scope = {

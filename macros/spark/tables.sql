@@ -126,14 +126,29 @@
 {% endmacro %}
 
 
-{#- The place of a node's table in the lake, by its name, whether it is there or not. Makes no edge in dbt's graph. -#}
+{#-
+  The place where this run writes a node's table, by the node's name, whether it is there or not. Makes no edge in dbt's graph.
+-#}
 {% macro place_of(name) %}
     {%- set node = built_node(name) -%}
     {{ return(api.Relation.create(schema=node.schema, identifier=node.alias, type='table')) }}
 {% endmacro %}
 
 
-{#- The same, none when it has not been built. -#}
+{#-
+  Where this run reads a node's table, by the node's name, as ref() has it: its own place, or, with --defer where there is none,
+  the place that the state tells. None when it has not been built.
+-#}
 {% macro built_relation(name) %}
-    {{ return(load_relation(place_of(name))) }}
+    {%- set own = load_relation(place_of(name)) -%}
+    {{ return(deferred_relation(name) if own is none else own) }}
+{% endmacro %}
+
+
+{#- A node's table that a run with --defer reads where it has none of its own; none in other runs. Nothing writes it. -#}
+{% macro deferred_relation(name) %}
+    {%- set deferred = built_node(name).get('defer_relation') -%}
+    {%- if deferred -%}
+        {{ return(load_relation(api.Relation.create(schema=deferred.schema, identifier=deferred.alias, type='table'))) }}
+    {%- endif -%}
 {% endmacro %}

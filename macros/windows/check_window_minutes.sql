@@ -6,7 +6,7 @@
     {%- if execute and not flags.FULL_REFRESH -%}
         {%- for node in graph.nodes.values()
             if 'strata.window_minutes' in (node.config.get('tblproperties') or {}) and node.unique_id in selected_resources -%}
-            {%- set relation = built_relation(node.name) -%}
+            {%- set relation = load_relation(place_of(node.name)) -%}
             {%- set built_with = none if relation is none else table_property(relation, 'strata.window_minutes') -%}
             {%- if built_with is not none and built_with | int != var('window_minutes') | int -%}
                 {% do exceptions.raise_compiler_error(

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from strata import jars, java, lake, places
+from strata import jars, java, lake, metastore, places
 from strata.environment import changed_environment
 from strata.errors import StrataError
 
@@ -128,6 +128,8 @@ class EmbeddedSpark:
                     with changed_environment(**_utf8_locale()):
                         self._gateway = launch_gateway(conf, streams)
                 SparkContext._ensure_initialized(gateway=self._gateway)
+                if conf.get("spark.sql.catalogImplementation") == "hive":
+                    metastore.follow(SparkContext._jvm, self.lake)
                 SparkSession.builder.config(conf=SparkContext(conf=conf).getConf()).getOrCreate()
             except Exception as error:
                 self.error = StrataError(

@@ -90,8 +90,10 @@ def test_data_flows_one_way(manifest) -> None:
 
 
 def test_nothing_but_dbts_graph_ties_nodes(manifest) -> None:
-    """A name of a node in `meta` would be a second graph, which nobody sees."""
-    assert [node.name for node in of_kind(manifest, "model") + of_kind(manifest, "snapshot") if node.config.meta] == []
+    """A name of a node in `meta` would be a second graph, which nobody sees; a raw model has a digest there."""
+    nodes = of_kind(manifest, "model") + of_kind(manifest, "snapshot")
+    assert [node.name for node in nodes if set(node.config.meta) - {"declaration"}] == []
+    assert {node.schema for node in nodes if node.config.meta} == {"raw"}
 
 
 def test_the_engine_names_no_source() -> None:

@@ -1,0 +1,202 @@
+"""`make state` and `make slim`, as a merge request's job runs them: what it builds, where, and with which rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from strata import places, samples
+
+
+@dataclass
+class Checkout:
+    """A copy of the project, with this environment."""
+
+    folder: Path
+
+    def run(self, *command: str, succeeds: bool = True, **environment: str) -> str:
+        """Run a command in it; return what it printed."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRATA_", "DBT_", "MAKE"))}
+        given = {"PYTHONPATH": str(self.folder / "python"), "DBT_USE_COLORS": "false", "STRATA_SCHEMA_PREFIX": "mr_7"}
+        done = subprocess.run(command, cwd=self.folder, env=kept | given | environment, capture_output=True, text=True)
+        assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def make(self, *arguments: str, **environment: str) -> str:
+        """Run make; the environment is there."""
+        return self.run("make", "--no-print-directory", "--old-file=setup", *arguments, **environment)
+
+    def replace(self, name: str, before: str, after: str) -> None:
+        """Change a text that a file of it holds once."""
+        text = (self.folder / name).read_text()
+        assert text.count(before) == 1
+        (self.folder / name).write_text(text.replace(before, after))
+
+    def tables(self, lake: Path) -> set[str]:
+        """Return the tables of its own schemas that lie in a lake."""
+        found = lake.glob("warehouse/mr_7_*.db/*")
+        return {f"{path.parent.stem.removeprefix('mr_7_')}.{path.name}" for path in found}
+
+    def ask(self, lake: Path, sql: str) -> list[dict]:
+        """Return the rows of a query in a lake."""
+        said = self.run(
+            str(self.folder / ".venv/bin/dbt"), "--quiet", "show", "--output", "json", "--limit", "100",
+            "--inline", sql,
+            STRATA_LAKE=str(lake), STRATA_LANDING=str(lake.parent / "landing"),
+        )  # fmt: skip
+        return json.loads(said[said.index("{") :])["show"]
+
+
+def copy_of_the_project(folder: Path) -> Checkout:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=places.ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(places.ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "dbt_packages").symlink_to(places.ROOT / "dbt_packages")
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="module")
+def main(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout of main, with its lake and landing folder built and kept by `make state`."""
+    checkout = copy_of_the_project(tmp_path_factory.mktemp("main"))
+    for write in samples.SAMPLES.values():
+        write(checkout.folder / "landing")
+    dbt = str(checkout.folder / ".venv/bin/dbt")
+    checkout.run(dbt, "build", "--exclude-resource-type", "unit_test", "test", "--vars", "{history: catch-up}")
+    checkout.make("--old-file=build", "state")
+    return checkout
+
+
+@pytest.fixture
+def change(main: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout to change, in a folder of another name, with what main has kept."""
+    checkout = copy_of_the_project(tmp_path / "a merge requést's 100%")
+    (checkout.folder / "target").mkdir()
+    shutil.copy2(main.folder / "target/state.tar.gz", checkout.folder / "target")
+    return checkout
+
+
+def files_of(lake: Path) -> dict[str, tuple]:
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in lake.rglob("*") if path.is_file()}
+
+
+def quarter_the_average(change: Checkout) -> None:
+    """Change a mart, its data test and its unit test."""
+    change.replace(
+        "models/mart/events/action_windows.sql",
+        "/ 2 as double) as average_actions",
+        "/ 4 as double) as average_actions",
+    )
+    tests = "models/mart/events/_events__mart.yml"
+    change.replace(
+        tests, "average_actions = (open_count + close_count) / 2", "average_actions = (open_count + close_count) / 4"
+    )
+    change.replace(tests, "average_actions: 2.5", "average_actions: 1.25")
+    change.replace(tests, "average_actions: 0.5", "average_actions: 0.25")
+
+
+# What is not the same in two lakes of the same files: when, and at which version of a table.
+OF_A_LAKE = {
+    "raw.events": "loaded_at",
+    "raw.loaded_files": "loaded_at",
+    "stage.events_files": "loaded_at",
+    "quarantine.events": "loaded_at",
+    "ops.landed_files": "loaded_at",
+    "ops.schema_changes": "noticed_at, table_version",
+}
+
+
+def compared(table: str) -> str:
+    """Return the query that compares a table of one's own with main's."""
+    columns = f"* except ({OF_A_LAKE[table]})" if table in OF_A_LAKE else "*"
+    own, main = (f"select {columns} from {prefix}{table}" for prefix in ("mr_7_", ""))
+    return (
+        f"select '{table}' as table_name, "
+        f"(select count(*) from ({own})) as own, (select count(*) from ({main})) as main, "
+        f"(select count(*) from ({own} except all {main})) as differing"
+    )
+
+
+def test_only_a_changed_mart_and_what_follows_are_built_in_schemas_of_ones_own(
+    main: Checkout, change: Checkout
+) -> None:
+    before = files_of(main.folder / "lake")
+    quarter_the_average(change)
+    said = change.make("slim")
+    lake = change.folder / "target/slim/lake"
+    built = {"mart.action_windows", "mart.action_totals", "mart.top_open_windows"}
+    assert set(re.findall(r"OK created sql \w+ model mr_7_(\S+)", said)) == built
+    assert change.tables(lake) == built
+    [row] = change.ask(
+        lake,
+        "select count(*) as windows, count_if(own.average_actions * 2 = main.average_actions) as quartered, "
+        "count_if(own.total_count = main.total_count) as alike "
+        "from mr_7_mart.action_windows as own full join mart.action_windows as main using (window_start)",
+    )
+    assert row["windows"] == row["quartered"] == row["alike"] > 100
+    # The lake that it is a copy of lies in another folder, and is as it was.
+    assert files_of(main.folder / "lake") == before
+
+
+def test_what_loads_and_what_keeps_history_give_the_rows_of_main(change: Checkout) -> None:
+    """A changed declaration and engine, without effect: loader, record and history go by names of tables."""
+    change.replace(
+        "models/raw/events/_events__sources.yml", "max_quarantined_share: 0.05", "max_quarantined_share: 0.06"
+    )
+    change.replace("macros/spark/snapshot.sql", "noop_statement('main', 'OK')", "noop_statement('main', 'OK, taken')")
+    change.make("slim")
+    lake = change.folder / "target/slim/lake"
+    tables = change.tables(lake)
+    assert {"raw.events", "raw.loaded_files", "stage.events", "stage.purchases", "stage.history_days"} < tables
+    # Other sources are read from main, the history's raw among them.
+    assert not tables & {"raw.purchases", "raw.fleet_sensors", "stage.sensor_readings", "quarantine.purchases"}
+    rows = change.ask(lake, " union all ".join(map(compared, sorted(tables))))
+    assert {row["table_name"] for row in rows} == tables
+    assert [row for row in rows if row["differing"] or row["own"] != row["main"] or not row["own"]] == []
+
+
+def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(main: Checkout, change: Checkout) -> None:
+    """As on a cluster; what an earlier run left in schemas of one's own is dropped by a command, and main's never."""
+    lake = {"STRATA_LAKE": str(main.folder / "lake"), "STRATA_LANDING": str(main.folder / "landing")}
+    dbt = str(change.folder / ".venv/bin/dbt")
+    quarter_the_average(change)
+    try:
+        change.make("slim", f"STATE={main.folder / 'target/state/manifest.json'}", **lake)
+        assert change.tables(main.folder / "lake") == {
+            "mart.action_windows",
+            "mart.action_totals",
+            "mart.top_open_windows",
+        }
+        said = change.run(dbt, "run-operation", "drop_own_schemas", succeeds=False, **lake)
+        assert "The target local has no schemas of its own" in said
+    finally:
+        change.run(dbt, "run-operation", "drop_own_schemas", "--target", "dev", **lake)
+    assert change.tables(main.folder / "lake") == set()
+    assert (main.folder / "lake/warehouse/mart.db/action_windows/_delta_log").is_dir()
+
+
+def test_everything_is_built_where_nothing_can_be_compared(change: Checkout, tmp_path: Path) -> None:
+    """Before main has kept anything, and where a variable or Python differs, which dbt does not compare."""
+    for name in ("dbt", "strata"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $@"\n')
+        (tmp_path / name).chmod(0o755)
+    slim = ("--old-file=build", "slim", f"BIN={tmp_path}")
+    assert "build --target dev --select state:modified+ --defer" in change.make(*slim)
+    change.replace("dbt_project.yml", "top_windows: 10", "top_windows: 11")
+    said = change.make(*slim)
+    assert "What dbt does not compare differs (variables, packages, pins or Python): everything is built." in said
+    assert "dbt build --target dev --vars" in said
+    (change.folder / "target/state.tar.gz").unlink()
+    said = change.make("slim", f"BIN={tmp_path}")
+    assert "There is no target/state.tar.gz to compare with: everything is built.\n" in said
+    assert "dbt build\n" in said
