@@ -151,4 +151,5 @@
     {%- if deferred -%}
         {{ return(load_relation(api.Relation.create(schema=deferred.schema, identifier=deferred.alias, type='table'))) }}
     {%- endif -%}
+    {{ return(none) }}
 {% endmacro %}
