@@ -73,9 +73,8 @@ slim: setup ## Build what differs from STATE and what follows it, in schemas STR
 	fi; \
 	$(BIN)/dbt build --target dev $$select --vars '{history: catch-up}'
 
-daily: setup ## Load what has landed, test it, and take every pending day of the histories
-	@$(BIN)/dbt build
-	@$(BIN)/strata catch-up
+daily: setup ## Say what is late, load what has landed, test it, and take every pending day of the histories
+	@$(BIN)/dbt source freshness; fresh=$$?; $(BIN)/dbt build && $(BIN)/strata catch-up && exit $$fresh
 
 test: lint unit ## Run every check and test there is
 

@@ -27,8 +27,8 @@ CONNECTING = {
 }
 
 
-# The commands that load what has landed: all of it, or with `dbt snapshot` what histories are of.
-LOADING = ("build", "run", "retry", "snapshot")
+# The commands that take stock of what has landed: of all of it, or with `dbt snapshot` of what histories are of.
+LISTING = ("build", "run", "retry", "snapshot", "freshness")
 
 
 # Up to this much landed data a run is over before the JVM's optimising compiler has paid for itself.
@@ -62,12 +62,12 @@ class StrataPlugin(dbtPlugin):
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {}, declared)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
             settings.check_schema(profile.credentials.schema)
-            to_load = [
+            to_list = [
                 source
                 for source in declared.values()
-                if command in LOADING and (command != "snapshot" or source.arrives == "daily_snapshot")
+                if command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
             ]
-            stocks = self._list(to_load, variables.paths)
+            stocks = self._list(to_list, variables.paths)
             if profile.credentials.method == "session":
                 known_bytes = sum(
                     stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
@@ -83,7 +83,7 @@ class StrataPlugin(dbtPlugin):
                 # What reads the listings finds one of each source, whether this run took it or not.
                 if name not in stocks:
                     landing.keep_intake(source)
-            if len(to_load) == len(declared) and to_load:
+            if len(to_list) == len(declared) and to_list:
                 landing.take_no_sources(declared, [stock.place for stock in stocks.values()])
             parsed = (click.get_current_context().obj or {}).get("manifest")
             if parsed is not None:
@@ -106,10 +106,10 @@ class StrataPlugin(dbtPlugin):
         return {}
 
     @staticmethod
-    def _list(to_load: list[sources.Source], paths: dict[str, str]) -> dict[str, landing.Stock]:
+    def _list(to_list: list[sources.Source], paths: dict[str, str]) -> dict[str, landing.Stock]:
         """List sources; one that cannot be listed is left to its own models to refuse, so that the others go on."""
         stocks = {}
-        for source in to_load:
+        for source in to_list:
             refusal = ""
             try:
                 stocks[source.name] = landing.Stock(source, paths.get(source.name))

@@ -8,13 +8,14 @@ import json
 import os
 import random
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import reference
 from conftest import MODIFIED_AT, Lake
+from strata import places, sources
 
 MARTS = {
     "actions_per_minute": "minute_start",
@@ -444,6 +445,33 @@ def test_files_that_raw_has_not_loaded_are_not_judged(lake: Lake) -> None:
     assert own.run("--select", "+stage_events").success
     rows = own.rows("select event_at, action, path from stage.events order by path")
     assert rows == [(at("2026-01-02T10:00:00"), "Close", "events/a.csv"), (*GOOD[0], "events/b.csv")]
+
+
+def test_a_source_is_fresh_while_its_newest_landed_day_is_not_long_ago(lake: Lake) -> None:
+    """As dbt source freshness has it; what cannot be loaded, or has not come, is no sign of life."""
+    own = replace(lake, prefix="fresh", landing_name="fresh")
+    today = datetime.now(UTC)
+    declared = sources.load(places.ROOT)
+
+    def day(ago: int) -> str:
+        return f"{today - timedelta(days=ago):%Y/%m/%d}"
+
+    def freshness() -> dict[str, str]:
+        run = own.dbt("source", "freshness")
+        assert run.success, run.said
+        return {name: status for name, status in run.nodes.items() if name in declared}
+
+    assert set(freshness().values()) == {"warn"}
+    own.land(f"{day(1)}/a.csv", csv(*GOOD), today)
+    own.land(f"{day(2)}/a.jsonl", "{}", today, source="fleet_sensors")
+    header = ",".join(column.landed_name for column in declared["purchases"].columns) + "\n"
+    own.land(f"{day(0)}/a.csv", "not,read\n", today, source="purchases")
+    own.land(f"{day(-3)}/a.csv", header, today, source="purchases")
+    own.land("no day.csv", csv(*GOOD), today - timedelta(days=4))
+    assert freshness() == {"events": "pass", "purchases": "warn", "fleet_sensors": "warn"}
+    own.land(f"{day(0)}/a.csv", header, today, source="purchases")
+    (own.landing / "events" / day(1) / "a.csv").unlink()
+    assert freshness() == {"events": "pass", "purchases": "pass", "fleet_sensors": "warn"}
 
 
 def test_quiet_days_come_and_go_with_the_events_around_them(lake: Lake) -> None:
