@@ -1,5 +1,11 @@
 # Targets for the development of Strata itself.
-.PHONY: bench fuzz lock release unrelease
+.PHONY: test-prerequisites bench fuzz lock release unrelease
+
+test-prerequisites: ## Install what the tests need beside Python, Java, make and git: Debian's Chromium, where none is
+	@command -v chromedriver >/dev/null || { \
+		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends chromium chromium-driver; \
+	}
 
 bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
 	@$(BIN)/strata bench $(BENCH)

@@ -12,7 +12,7 @@
 {% macro judged_files(files, judged, name) -%}
     {%- set source = declared(name) -%}
     {%- set scope = changes_of(
-        files, by='path', where="source = '" ~ name ~ "'", also=files_to_judge_again(source),
+        files, by='path', where="source = '" ~ name ~ "'", also=_files_to_judge_again(source),
     ) -%}
     with files as (
         select * from {{ files }}
@@ -31,7 +31,7 @@
     ),
 
     gone as (
-        {{ gone_files(source) }}
+        {{ _gone_files(source) }}
     ),
 
     with_reasons as (
@@ -42,7 +42,7 @@
             -- Rows of another load than is noted are not judged yet.
             coalesce(
                 files.reason,
-                {{ share_refusal('counted.rows_loaded - counted.rows_valid', 'counted.rows_loaded', source) }}
+                {{ _share_refusal('counted.rows_loaded - counted.rows_valid', 'counted.rows_loaded', source) }}
             ) as refusal,
             gone.path is not null as is_gone
         from files
@@ -68,26 +68,26 @@
 
 
 {#- The refused files, of this model's table, on which the verdict would be another one now: `value`. -#}
-{% macro files_to_judge_again(source) -%}
+{% macro _files_to_judge_again(source) -%}
     select verdicts.path as value
     from {{ this }} as verdicts
-    left join ({{ gone_files(source) }}) as gone on verdicts.path = gone.path
+    left join ({{ _gone_files(source) }}) as gone on verdicts.path = gone.path
     where
         (verdicts.status = 'refused' and gone.path is not null)
         or (verdicts.status = 'gone' and gone.path is null)
         or (
             verdicts.status <> 'loaded' and verdicts.fault is null and verdicts.rows_refused = verdicts.rows_landed
-            and verdicts.rows_not_valid <= verdicts.rows_refused * {{ limit_of(source, 'max_quarantined_share') }}
+            and verdicts.rows_not_valid <= verdicts.rows_refused * {{ _limit_of(source, 'max_quarantined_share') }}
         )
 {%- endmacro %}
 
 
 {#- The loaded files of a source that are in the landing folder no longer; a unit test has none. -#}
-{% macro gone_files(source) -%}
+{% macro _gone_files(source) -%}
     {%- if execute and model.resource_type != 'unit_test' -%}
-    select known.path from ({{ known_files(source) }}) as known
+    select known.path from ({{ _known_files(source) }}) as known
     left anti join (
-        select path from ({{ listed_files(source.name) }})
+        select path from ({{ _listed_files(source.name) }})
         where not is_gone
     ) as there on known.path = there.path
     {%- else -%}

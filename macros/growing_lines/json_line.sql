@@ -7,7 +7,7 @@
   Spark's parser stops after the first value of a text, whatever follows. So the line is put into a list, with its own hash
   behind it: only where the list has just these two was the line one value, for no line can hold its own hash.
 -#}
-{% macro read_json_lines(lines) -%}
+{% macro _read_json_lines(lines) -%}
     with parsed as (
         select
             *,
@@ -22,7 +22,7 @@
                 when
                     size(read) = 2
                     and try_variant_get(get(read, 1), '$', 'string') = md5(line)
-                    and (not contains(line, '\\u') or line rlike {{ text_literal(whole_characters_pattern()) }})
+                    and (not contains(line, '\\u') or line rlike {{ _text_literal(_whole_characters_pattern()) }})
                     -- null where the value is no object.
                     then try_variant_get(get(read, 0), '$', 'map<string, variant>')
             end as members
@@ -50,14 +50,14 @@
   A JSON text in which no escape is half of a surrogate pair: such a half is no character, and Spark would hold a question
   mark for it. The loop gives nothing back (`*+`), so that Java's matcher needs no stack for it, however long the text is.
 -#}
-{% macro whole_characters_pattern() -%}
+{% macro _whole_characters_pattern() -%}
     {%- set high, low = 'd[89ab][0-9a-f]{2}', 'd[c-f][0-9a-f]{2}' -%}
     (?si)^(?:[^\\]|\\[^u]|\\u(?!{{ high }}|{{ low }})|\\u{{ high }}\\u{{ low }})*+\z
 {%- endmacro %}
 
 
 {#- What a JSON string says: the text in its quotes, escapes read. -#}
-{% macro json_string_text(json) -%}
+{% macro _json_string_text(json) -%}
     if(
         contains({{ json }}, '\\'),
         from_json('[' || {{ json }} || ']', 'array<string>')[0],
@@ -67,10 +67,10 @@
 
 
 {#- The text of a JSON scalar: of a string what it says, of others their JSON; null for null. -#}
-{% macro json_text(json) -%}
+{% macro _json_text(json) -%}
     case
         when startswith({{ json }}, '"')
-            then {{ json_string_text(json) }}
+            then {{ _json_string_text(json) }}
         when {{ json }} <> 'null'
             then {{ json }}
     end
@@ -81,7 +81,7 @@
   What a JSON text is: `number`, `string`, `boolean`, `object`, `array`; `NaN`, or `infinity`, which a number too large
   for a double is as well; null for null.
 -#}
-{% macro json_type(json) -%}
+{% macro _json_type(json) -%}
     case
         when {{ json }} = 'null'
             then null

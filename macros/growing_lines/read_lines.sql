@@ -5,15 +5,15 @@
 
 {#-
   The lines of the relation `lines` (column `line`, `file_modified_at`, its others kept), read: adds
-    landed_values, the JSON of each value by its key (see read_json_lines)
+    landed_values, the JSON of each value by its key (see _read_json_lines)
     a column for each declared one, and for a key that is an expression, as values; null where it is not of its form
     reasons, what does not hold: line_malformed; else of a column whose reasons begin with `x`: x_missing, x_malformed, x_in_future,
       x_too_early and the like (see verdict)
-    is_of_form, whether there are none
+    _is_of_form, whether there are none
 -#}
-{% macro read_lines(source, lines) -%}
+{% macro _read_lines(source, lines) -%}
     with parsed as (
-        {{ read_json_lines(lines) }}
+        {{ _read_json_lines(lines) }}
     ),
 
     texts as (
@@ -21,12 +21,12 @@
             *,
             struct(
                 {%- for column in source.columns %}
-                {{ json_text('landed_values[' ~ text_literal(column.landed_name) ~ ']') }} as `{{ column.raw_name }}`{{ ',' if not loop.last }}
+                {{ _json_text('landed_values[' ~ _text_literal(column.landed_name) ~ ']') }} as `{{ column.raw_name }}`{{ ',' if not loop.last }}
                 {%- endfor %}
             ) as landed,
             struct(
                 {%- for column in source.columns %}
-                {{ json_type('landed_values[' ~ text_literal(column.landed_name) ~ ']') }} as `{{ column.raw_name }}`{{ ',' if not loop.last }}
+                {{ _json_type('landed_values[' ~ _text_literal(column.landed_name) ~ ']') }} as `{{ column.raw_name }}`{{ ',' if not loop.last }}
                 {%- endfor %}
             ) as landed_types
         from parsed
@@ -36,7 +36,7 @@
         select
             *,
             {%- for column in source.columns %}
-            {{ read_line_value(column) }} as {{ column.name }}{{ ',' if not loop.last }}
+            {{ _read_line_value(column) }} as {{ column.name }}{{ ',' if not loop.last }}
             {%- endfor %}
         from texts
     ),
@@ -45,7 +45,7 @@
         select
             *
             {%- if source.key_expression %},
-            {{ read_line_key(source) }} as {{ source.key }}
+            {{ _read_line_key(source) }} as {{ source.key }}
             {%- endif %}
         from valued
     ),
@@ -58,7 +58,7 @@
                 array('line_malformed'),
                 array_compact(array(
                     {%- for column in source.columns %}
-                    {{ line_reasons(source, column) }},
+                    {{ _line_reasons(source, column) }},
                     {%- endfor %}
                     {%- if source.key_expression %}
                     case when {{ source.key }} is null then '{{ source.key }}_missing' end,
@@ -77,7 +77,7 @@
 
 
 {#- A value of a declared column of lines. What is a text as a column is a JSON text, or a number that is written one way only. -#}
-{% macro read_line_value(column) -%}
+{% macro _read_line_value(column) -%}
     {%- set text = 'landed.`' ~ column.raw_name ~ '`' -%}
     {%- if column.type == 'string' -%}
         case
@@ -86,12 +86,13 @@
             when landed_types.`{{ column.raw_name }}` = 'number' and {{ text }} rlike '^-?[0-9]+([.][0-9]*[1-9])?\\z' then {{ text }}
         end
     {%- else -%}
-        {{ read_value(column, text) }}
+        {{ _read_value(column, text) }}
     {%- endif -%}
 {%- endmacro %}
 
 
-{% macro line_reasons(source, column) -%}
+{#- What does not hold of a declared column of a line: SQL for reasons, null where all is well. -#}
+{% macro _line_reasons(source, column) -%}
     {%- if column.type == 'string' -%}
         {%- set text = 'landed.`' ~ column.raw_name ~ '`' -%}
         {%- if not column.nullable -%}
@@ -99,13 +100,13 @@
         {% endif -%}
         case when nullif(trim({{ text }}), '') is not null and {{ column.name }} is null then '{{ column.reason }}_malformed' end
     {%- else -%}
-        {{ form_reasons(source, column) }}
+        {{ _form_reasons(source, column) }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- The key that an expression makes of values that are texts by the names of raw. -#}
-{% macro read_line_key(source) -%}
+{% macro _read_line_key(source) -%}
     {%- set sql = namespace(text=source.key_expression) -%}
     {%- set parts = [] -%}
     {%- for column in source.columns if modules.re.search('\\b' ~ column.raw_name ~ '\\b', source.key_expression) -%}
@@ -127,7 +128,7 @@
     {%- set source = declared(name) -%}
     {%- set broken = [] -%}
     {%- for reason, condition in rules.items() -%}
-        {% do broken.append('case when ' ~ condition ~ ' then ' ~ text_literal(reason) ~ ' end') %}
+        {% do broken.append('case when ' ~ condition ~ ' then ' ~ _text_literal(reason) ~ ' end') %}
     {%- endfor -%}
     select
         *,
@@ -139,18 +140,18 @@
     union all
     select
         row_of_raw.*,
-        {{ source.key if source.key_expression else 'landed.`' ~ declared_column(source, source.key).raw_name ~ '`' }} as _landed_key,
+        {{ source.key if source.key_expression else 'landed.`' ~ _declared_column(source, source.key).raw_name ~ '`' }} as _landed_key,
         false as _is_valid,
         -- It was not of the form when it was loaded; by the rules of now it may be.
         if(size(reasons) > 0, reasons, array('invalid_when_loaded')) as _reasons
     from (
-        {{ read_lines(source, unread_lines(raw, source)) }}
+        {{ _read_lines(source, _unread_lines(raw, source)) }}
     )
 {%- endmacro %}
 
 
 {#- The lines of a raw table that are not of the declared form, each with its row as a struct. -#}
-{% macro unread_lines(raw, source) -%}
+{% macro _unread_lines(raw, source) -%}
     (
         select
             struct(*) as row_of_raw,

@@ -18,7 +18,7 @@
         landed_text,
         -- -0.0 is 0.
         case
-            when {{ named }} is not null and {{ json_type('landed_text') }} = 'number' then cast(landed_text as double) + 0.0
+            when {{ named }} is not null and {{ _json_type('landed_text') }} = 'number' then cast(landed_text as double) + 0.0
         end as value,
         path,
         landed_on,
@@ -27,12 +27,12 @@
         select
             {{ source.key }},
             {{ source.time }},
-            explode({{ map_of_keys(landed_columns('raw_' ~ source.name)) }}) as ({{ named }}, landed_text),
+            explode({{ _map_of_keys(landed_columns('raw_' ~ source.name)) }}) as ({{ named }}, landed_text),
             path,
             landed_on,
             loaded_at,
             cast(null as string) as landed_name
-        from ({{ lines_of_loaded_files(lines, source) }})
+        from ({{ _lines_of_loaded_files(lines, source) }})
         where _is_valid and {{ condition }}
         union all
         select
@@ -49,7 +49,7 @@
                 {{ source.key }},
                 {{ source.time }},
                 -- A key may have its column by now.
-                {{ column_of_key('landed_name', source) }} as {{ named }},
+                {{ _column_of_key('landed_name', source) }} as {{ named }},
                 landed_name,
                 landed_text,
                 path,
@@ -63,7 +63,7 @@
                     path,
                     landed_on,
                     loaded_at
-                from ({{ lines_of_loaded_files(lines, source) }})
+                from ({{ _lines_of_loaded_files(lines, source) }})
                 where _is_valid and {{ condition }}
             )
         )
@@ -72,13 +72,13 @@
 
 
 {#- The column in raw that a landed key has, null where it has none. -#}
-{% macro column_of_key(name, source) -%}
+{% macro _column_of_key(name, source) -%}
     {%- set columns = landed_columns('raw_' ~ source.name) -%}
     {%- if columns -%}
         try_element_at(
             map(
                 {%- for column in columns %}
-                {{ text_literal(column.name) }}, '{{ column.column_name }}'{{ ',' if not loop.last }}
+                {{ _text_literal(column.name) }}, '{{ column.column_name }}'{{ ',' if not loop.last }}
                 {%- endfor %}
             ),
             {{ name }}
@@ -90,7 +90,7 @@
 
 
 {#- The lines of files that are not refused; lines of another load than is noted are not judged yet. -#}
-{% macro lines_of_loaded_files(lines, source) -%}
+{% macro _lines_of_loaded_files(lines, source) -%}
     select lines.*
     from {{ lines }} as lines
     inner join {{ ref('loaded_files') }} as files
@@ -187,7 +187,7 @@
         path,
         landed_on,
         loaded_at
-    from ({{ lines_of_loaded_files(lines, source) }})
+    from ({{ _lines_of_loaded_files(lines, source) }})
     where not _is_valid and {{ in_scope(scope, 'path', by='path') }}
 {%- endmacro %}
 

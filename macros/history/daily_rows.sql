@@ -5,7 +5,7 @@
     row_count: how many rows landed; has_invalid_row, has_different_rows: why all of them are quarantined; is_quarantined: whether
   Read by the snapshot, by the second derivation and by quarantine.
 -#}
-{% macro daily_rows(source, sql, condition='true') -%}
+{% macro _daily_rows(source, sql, condition='true') -%}
     select
         *,
         has_invalid_row or has_different_rows as is_quarantined
@@ -81,7 +81,7 @@
 
 
 {#- The history's columns without a row, of the types that the judged rows have. -#}
-{% macro empty_history(source, sql) -%}
+{% macro _empty_history(source, sql) -%}
     select
         {{ source.key }},
         {%- for column in history_columns(source) %}
@@ -117,11 +117,11 @@
         array_compact(array_append(
             array_append(
                 judged.reasons,
-                if(judged.is_valid and daily.has_invalid_row, '{{ row_noun(source) }}_has_invalid_row', cast(null as string))
+                if(judged.is_valid and daily.has_invalid_row, '{{ _row_noun(source) }}_has_invalid_row', cast(null as string))
             ),
             if(
                 judged.{{ source.key }} is not null and daily.has_different_rows,
-                '{{ row_noun(source) }}_has_different_rows',
+                '{{ _row_noun(source) }}_has_different_rows',
                 cast(null as string)
             )
         )) as reasons,
@@ -129,13 +129,13 @@
         judged.path,
         judged.loaded_at
     from {{ judged }} as judged
-    inner join ({{ daily_rows(source, 'select * from ' ~ judged, in_scope(scope, 'landed_on')) }}) as daily
+    inner join ({{ _daily_rows(source, 'select * from ' ~ judged, in_scope(scope, 'landed_on')) }}) as daily
         on judged.landed_on = daily.landed_on and judged.{{ source.key }} <=> daily.{{ source.key }}
     where daily.is_quarantined and {{ in_scope(scope, 'judged.landed_on') }}
 {%- endmacro %}
 
 
 {#- What a key of a source stands for, in reasons: order_id is of an order. -#}
-{% macro row_noun(source) -%}
+{% macro _row_noun(source) -%}
     {{ source.key[:-3] if source.key.endswith('_id') else source.key }}
 {%- endmacro %}

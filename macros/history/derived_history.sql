@@ -1,13 +1,13 @@
 {#-
   The second derivation of a history: every version of every key from the judged rows of raw in one statement, for the landed
-  days of the query `days` (`landed_on`). It knows nothing of the day by day one (take_day), so that one can be held
+  days of the query `days` (`landed_on`). It knows nothing of the day by day one (_take_day), so that one can be held
   against the other. the design note of histories tells the closed form of valid_from. With other_columns beside the history's columns.
   `sql` gives the judged rows of every landed day.
 -#}
-{% macro derived_history(source, sql, days) -%}
+{% macro _derived_history(source, sql, days) -%}
     {%- set checked = source.columns | map(attribute='name') | reject('equalto', source.key) | join(', ') -%}
     with daily as (
-        {{ daily_rows(source, sql, source.key ~ ' is not null') }}
+        {{ _daily_rows(source, sql, source.key ~ ' is not null') }}
     ),
 
     days as (
@@ -158,5 +158,5 @@
 -#}
 {% macro rebuilt_history(history, judged, name) -%}
     -- depends_on: {{ history }}
-    {{ derived_history(declared(name), 'select * from ' ~ judged, history_days(name)) }}
+    {{ _derived_history(declared(name), 'select * from ' ~ judged, history_days(name)) }}
 {%- endmacro %}

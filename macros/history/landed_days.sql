@@ -10,23 +10,23 @@
       nothing
   and, before all others with the day none, the files that lie in no day's folder.
 -#}
-{% macro landed_days(source, state, since=none, named=none) %}
+{% macro _landed_days(source, state, since=none, named=none) %}
     {%- set sql -%}
         with listed as (
             select
                 landed_on,
                 min(case when fault is not null then 'the file ' || path || ' cannot be taken: ' || fault end) as fault
-            from ({{ listed_files(source.name) }})
+            from ({{ _listed_files(source.name) }})
             where is_listed
             group by landed_on
         ),
 
         deliveries as (
-            {{ deliveries(source) }}
+            {{ _deliveries(source) }}
         ),
 
         known as (
-            {{ known_days(state) }}
+            {{ _known_days(state) }}
         ),
 
         days as (
@@ -77,7 +77,7 @@
     {%- for row in run_query(sql) -%}
         {% do days.append({
             'day': row[0], 'content': row[1], 'row_count': row[2] | int, 'other_columns': fromjson(row[3] or '[]'),
-            'fault': short_files(source, row[0]) if row[10] else row[4], 'is_listed': row[5],
+            'fault': _short_files(source, row[0]) if row[10] else row[4], 'is_listed': row[5],
             'known': [row[7], row[8] | float, row[9] | float] if row[6] else none,
         }) %}
     {%- endfor -%}
@@ -86,10 +86,10 @@
 
 
 {#- Which files of a day have other counts of rows than raw has of them, as a sentence's end. -#}
-{% macro short_files(source, day) %}
+{% macro _short_files(source, day) %}
     {%- set sql -%}
         select path, rows_landed, rows_loaded
-        from ({{ known_files(source) }})
+        from ({{ _known_files(source) }})
         where landed_on = date'{{ day }}' and rows_landed <> rows_loaded
         order by path
     {%- endset -%}
@@ -102,7 +102,7 @@
 
 
 {#- Say which landed days have left before they were taken: they are left out. -#}
-{% macro name_withdrawn_days(source, days) %}
+{% macro _name_withdrawn_days(source, days) %}
     {%- if days -%}
         {{ log(
             'The snapshot of ' ~ source.name ~ ' of ' ~ days | join(', ') ~ ', whose folder has gone before it was taken, is left out; put it back to'

@@ -2,67 +2,67 @@
   Put the history that rebuilt_history() derives from raw in the place of what is there, in one commit, when the gates let
   every day of it in; else refuse, with everything as it was. `sql` gives the judged rows of every landed day.
 -#}
-{% macro rebuild_history(source, relation, state, sql) %}
+{% macro _rebuild_history(source, relation, state, sql) %}
     {%- set own = history_columns(source, all=true) -%}
-    {%- set days = landed_days(source, state, since='') -%}
-    {% do check_held_days(source, {'through': ''}, days, '0001-01-01') %}
+    {%- set days = _landed_days(source, state, since='') -%}
+    {% do _check_held_days(source, {'through': ''}, days, '0001-01-01') %}
     {%- set rebuilt_days = days | selectattr('content') | rejectattr('known', 'none') | list
         + days | selectattr('content') | selectattr('known', 'none') | selectattr('is_listed') | list -%}
     {%- set rebuilt_days = rebuilt_days | sort(attribute='day') -%}
-    {% do name_withdrawn_days(source, days | selectattr('day') | selectattr('known', 'none') | rejectattr('is_listed') | map(attribute='day') | list) %}
+    {% do _name_withdrawn_days(source, days | selectattr('day') | selectattr('known', 'none') | rejectattr('is_listed') | map(attribute='day') | list) %}
     {%- set rebuilt = 'rebuilt__' ~ relation.schema ~ '__' ~ relation.identifier -%}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
     {% call statement('rebuild') -%}
         cache table {{ rebuilt }} as
-        select * from ({{ derived_history(source, sql, "select date(day) as landed_on from (select explode(from_json(" ~ text_literal(tojson(rebuilt_days | map(attribute='day') | list)) ~ ", 'array<string>')) as day)") }})
+        select * from ({{ _derived_history(source, sql, "select date(day) as landed_on from (select explode(from_json(" ~ _text_literal(tojson(rebuilt_days | map(attribute='day') | list)) ~ ", 'array<string>')) as day)") }})
     {%- endcall %}
     {%- set new_days = {} -%}
-    {%- set figures_by_day = rebuilt_figures(source, rebuilt) -%}
-    {%- set quarantined = quarantined_row_counts(source, rebuilt_days, sql) -%}
+    {%- set figures_by_day = _rebuilt_figures(source, rebuilt) -%}
+    {%- set quarantined = _quarantined_row_counts(source, rebuilt_days, sql) -%}
     {%- set current = namespace(count=0) -%}
     {%- set names = [] -%}
     {%- for day in rebuilt_days -%}
         {%- set counts = figures_by_day.get(day.day, {'opened': 0, 'closed': 0, 'removed': 0}) -%}
-        {%- set figures = day_figures(day.row_count, quarantined.get(day.day, 0), current.count, counts.removed) -%}
-        {%- set refusal = gate(source, day, figures, day.known) -%}
+        {%- set figures = _day_figures(day.row_count, quarantined.get(day.day, 0), current.count, counts.removed) -%}
+        {%- set refusal = _gate(source, day, figures, day.known) -%}
         {%- if refusal is not none -%}
             {% do run_query('drop view if exists ' ~ rebuilt) %}
             {% do exceptions.raise_compiler_error(refusal) %}
         {%- endif -%}
-        {% do new_days.update({day.day: taken(day, figures, day.known)}) %}
+        {% do new_days.update({day.day: _taken(day, figures, day.known)}) %}
         {%- set current.count = current.count + counts.opened - counts.closed -%}
         {%- for name in day.other_columns if name not in names -%}
             {% do names.append(name) %}
         {%- endfor -%}
     {%- endfor -%}
-    {%- set columns = named_columns(names, relation, own) -%}
-    {#- A view can say of its columns what a query cannot: the table gets its comments (see add_columns) in the same commit. -#}
+    {%- set columns = _named_columns(names, relation, own) -%}
+    {#- A view can say of its columns what a query cannot: the table gets its comments (see _add_columns) in the same commit. -#}
     {%- set commented = 'commented__' ~ relation.schema ~ '__' ~ relation.identifier -%}
     {% call statement('comment_columns') -%}
         create or replace temporary view {{ commented }} (
             `{{ own | join('`, `') }}`
             {%- for column in columns %},
-            `{{ column.column_name }}` comment {{ text_literal('landed as ' ~ column.name) }}
+            `{{ column.column_name }}` comment {{ _text_literal('landed as ' ~ column.name) }}
             {%- endfor %}
         ) as
         select
             `{{ own | join('`, `') }}`
             {%- for column in columns %},
-            {{ other_value(column) }} as `{{ column.column_name }}`
+            {{ _other_value(column) }} as `{{ column.column_name }}`
             {%- endfor %}
         from {{ rebuilt }}
     {%- endcall %}
-    {% do begin_generation(state, new_days) %}
+    {% do _begin_generation(state, new_days) %}
     {% do state.update({'through': rebuilt_days[-1].day if rebuilt_days else '', 'replay': ''}) %}
-    {% do create_delta_table(model, relation, 'select * from ' ~ commented, history_properties(state), replace=true) %}
+    {% do _create_delta_table(model, relation, 'select * from ' ~ commented, _history_properties(state), replace=true) %}
     {% do run_query('drop view if exists ' ~ commented) %}
     {% do run_query('drop view if exists ' ~ rebuilt) %}
-    {{ log('The history of ' ~ source.name ~ ', ' ~ counted(rebuilt_days | length, 'day') ~ ', is rebuilt: ' ~ current.count ~ ' current.', info=True) }}
+    {{ log('The history of ' ~ source.name ~ ', ' ~ _counted(rebuilt_days | length, 'day') ~ ', is rebuilt: ' ~ current.count ~ ' current.', info=True) }}
 {% endmacro %}
 
 
 {#- Of a history in the relation `rebuilt`, by day: how many versions it opens, closes and removes. -#}
-{% macro rebuilt_figures(source, rebuilt) %}
+{% macro _rebuilt_figures(source, rebuilt) %}
     {%- set sql -%}
         select cast(landed_on as string), sum(opened), sum(closed), sum(removed)
         from (
@@ -92,7 +92,7 @@
 
 
 {#- By day, how many rows of it are quarantined, for those days that the history did not take with the same content. -#}
-{% macro quarantined_row_counts(source, days, sql) %}
+{% macro _quarantined_row_counts(source, days, sql) %}
     {%- set new_days = [] -%}
     {%- for day in days if day.known is none or day.known[0] != day.content -%}
         {% do new_days.append(day.day) %}
@@ -101,8 +101,8 @@
     {%- if new_days -%}
         {%- set count_rows -%}
             select cast(landed_on as string), sum(row_count)
-            from ({{ daily_rows(source, sql) }})
-            where is_quarantined and ({{ scope_predicate({'days': new_days}, 'landed_on') }})
+            from ({{ _daily_rows(source, sql) }})
+            where is_quarantined and ({{ _scope_predicate({'days': new_days}, 'landed_on') }})
             group by landed_on
         {%- endset -%}
         {%- for row in run_query(count_rows) -%}

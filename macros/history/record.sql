@@ -9,11 +9,11 @@
   No version of the history that there ever was loses its rows: a replay and a rebuild begin a generation, and so does
   what would change a row that a restore may bring back.
 -#}
-{% macro history_state(relation) %}
-    {%- set properties = {} if relation is none else table_properties(relation) -%}
+{% macro _history_state(relation) %}
+    {%- set properties = {} if relation is none else _table_properties(relation) -%}
     {{ return({
         'name': none if relation is none else relation.identifier,
-        'days': built_relation('history_days') or place_of('history_days'),
+        'days': _built_relation('history_days') or _place_of('history_days'),
         'through': properties.get('strata.through') or '',
         'generation': properties.get('strata.generation') or '0',
         'replay': properties.get('strata.replay') or '',
@@ -27,25 +27,27 @@
   whatever comes first, the table of the record or the snapshot.
 -#}
 {% macro take_over_days_as_text() %}
-    {%- for source in declared_sources('daily_snapshot') if execute and built_node(source.name) -%}
-        {%- set relation = load_relation(place_of(source.name)) -%}
-        {%- set state = history_state(relation) -%}
+    {%- for source in _declared_sources('daily_snapshot') if execute and _built_node(source.name) -%}
+        {%- set relation = load_relation(_place_of(source.name)) -%}
+        {%- set state = _history_state(relation) -%}
         {%- if state.days_as_text -%}
-            {% do begin_generation(state) %}
+            {% do _begin_generation(state) %}
             {% do state.update({'days_as_text': ''}) %}
-            {% do set_history_state(relation, state) %}
+            {% do _set_history_state(relation, state) %}
             {% do run_query('alter table ' ~ relation ~ " unset tblproperties if exists ('strata.days')") %}
         {%- endif -%}
     {%- endfor -%}
 {% endmacro %}
 
 
-{% macro set_history_state(relation, state) %}
-    {% do set_table_properties(relation, history_properties(state)) %}
+{#- Write the state of a history into the properties of its table, in one commit. -#}
+{% macro _set_history_state(relation, state) %}
+    {% do _set_table_properties(relation, _history_properties(state)) %}
 {% endmacro %}
 
 
-{% macro history_properties(state) %}
+{#- The state of a history as table properties, for a table that is made with them. -#}
+{% macro _history_properties(state) %}
     {{ return({
         'strata.through': state.through, 'strata.generation': state.generation, 'strata.replay': state.replay,
     }) }}
@@ -66,28 +68,28 @@
 
 
 {#- The rows of a history's record; none before it has one. -#}
-{% macro known_days(state) -%}
+{% macro _known_days(state) -%}
     {%- if state.days_as_text -%}
-    {{ days_of_json(state, '0', state.days_as_text) }}
+    {{ _days_of_json(state, '0', state.days_as_text) }}
     {%- elif state.generation == '0' -%}
     {{ no_history_days() }}
     {%- else -%}
     select * from {{ state.days }}
-    where history = {{ text_literal(state.name) }} and generation = {{ state.generation }}
+    where history = {{ _text_literal(state.name) }} and generation = {{ state.generation }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- Rows of the record from a JSON text: for each day a list of content, share removed and share quarantined. -#}
-{% macro days_of_json(state, generation, text) -%}
+{% macro _days_of_json(state, generation, text) -%}
     select
-        {{ text_literal(state.name) }} as history,
+        {{ _text_literal(state.name) }} as history,
         cast({{ generation }} as bigint) as generation,
         date(day) as landed_on,
         taken[0] as content,
         cast(taken[1] as double) as removed_share,
         cast(taken[2] as double) as quarantined_share
-    from (select explode(from_json({{ text_literal(text) }}, 'map<string, array<string>>')) as (day, taken))
+    from (select explode(from_json({{ _text_literal(text) }}, 'map<string, array<string>>')) as (day, taken))
 {%- endmacro %}
 
 
@@ -95,17 +97,17 @@
   Begin a generation of the record: with the rows of the one before, or with `days`, for each day a list of content, share
   removed and share quarantined. The history takes it on when its state is set.
 -#}
-{% macro begin_generation(state, days=none) %}
+{% macro _begin_generation(state, days=none) %}
     {%- set next = run_query(
-        'select coalesce(max(generation), 0) + 1 from ' ~ state.days ~ ' where history = ' ~ text_literal(state.name)
+        'select coalesce(max(generation), 0) + 1 from ' ~ state.days ~ ' where history = ' ~ _text_literal(state.name)
     )[0][0] | string -%}
     {%- set sql -%}
         insert into {{ state.days }} (history, generation, landed_on, content, removed_share, quarantined_share)
         {% if days is none -%}
         select history, {{ next }} as generation, landed_on, content, removed_share, quarantined_share
-        from ({{ known_days(state) }})
+        from ({{ _known_days(state) }})
         {%- else -%}
-        {{ days_of_json(state, next, tojson(days)) }}
+        {{ _days_of_json(state, next, tojson(days)) }}
         {%- endif %}
     {%- endset -%}
     {%- if days or (days is none and (state.days_as_text or state.generation != '0')) -%}
@@ -119,12 +121,12 @@
   Record a day: what was taken of it. A day's year is written anew as one file, so that the record is read from few. A row
   that a restored version of the history may stand on is not changed: then a generation begins.
 -#}
-{% macro record_day(state, day, known, taken) %}
+{% macro _record_day(state, day, known, taken) %}
     {%- if state.generation == '0' or (known is not none and known[0] != day.content and not state.replay) -%}
-        {% do begin_generation(state) %}
+        {% do _begin_generation(state) %}
     {%- endif -%}
     {%- set year -%}
-        history = {{ text_literal(state.name) }} and generation = {{ state.generation }}
+        history = {{ _text_literal(state.name) }} and generation = {{ state.generation }}
         and landed_on >= date'{{ day.day[:4] }}-01-01' and landed_on <= date'{{ day.day[:4] }}-12-31'
     {%- endset -%}
     {% call statement('record_day') -%}
@@ -133,10 +135,10 @@
         where {{ year }} and landed_on <> date'{{ day.day }}'
         union all
         select
-            {{ text_literal(state.name) }} as history,
+            {{ _text_literal(state.name) }} as history,
             {{ state.generation }} as generation,
             date'{{ day.day }}' as landed_on,
-            {{ text_literal(taken[0]) }} as content,
+            {{ _text_literal(taken[0]) }} as content,
             double({{ taken[1] }}) as removed_share,
             double({{ taken[2] }}) as quarantined_share
     {%- endcall %}
@@ -145,12 +147,12 @@
 
 {#- A query for the landed days that the history of a source holds, `landed_on`. -#}
 {% macro history_days(name) -%}
-    {%- if not execute or built_relation(name) is none -%}
+    {%- if not execute or _built_relation(name) is none -%}
     select cast(null as date) as landed_on where false
     {%- else -%}
-        {%- set state = history_state(built_relation(name)) -%}
+        {%- set state = _history_state(_built_relation(name)) -%}
         {%- if state.through -%}
-    select landed_on from ({{ known_days(state) }})
+    select landed_on from ({{ _known_days(state) }})
     where landed_on <= date'{{ state.through }}'
         {%- else -%}
     select cast(null as date) as landed_on where false

@@ -1,15 +1,15 @@
 {#- Set the history back to before a day; the rows follow when the first day is taken. -#}
-{% macro start_replay(relation, state, replay_from) %}
+{% macro _start_replay(relation, state, replay_from) %}
     {%- if not state.replay -%}
         {% do state.update({'replay': run_query('describe history ' ~ relation ~ ' limit 1')[0][0] | string}) %}
     {%- endif -%}
     {%- set before = run_query(
-        'select cast(max(landed_on) as string) from (' ~ known_days(state) ~ ") where landed_on < date'" ~ replay_from ~ "'"
+        'select cast(max(landed_on) as string) from (' ~ _known_days(state) ~ ") where landed_on < date'" ~ replay_from ~ "'"
         ~ " and cast(landed_on as string) <= '" ~ state.through ~ "'"
     )[0][0] -%}
-    {% do begin_generation(state) %}
+    {% do _begin_generation(state) %}
     {% do state.update({'through': before or ''}) %}
-    {% do set_history_state(relation, state) %}
+    {% do _set_history_state(relation, state) %}
 {% endmacro %}
 
 
@@ -18,7 +18,7 @@
   goes, what was closed later is open again, in one commit. Such rows were left by a run that was killed, or are to be
   played again.
 -#}
-{% macro rewind_history(relation, state) %}
+{% macro _rewind_history(relation, state) %}
     {%- set after = "> date'" ~ state.through ~ "'" if state.through else 'is not null' -%}
     {%- set left = run_query(
         'select count(*) from ' ~ relation ~ ' where recorded_on ' ~ after ~ ' or closed_on ' ~ after

@@ -1,28 +1,28 @@
 {#- Take what is pending; see the materialization for the modes. -#}
-{% macro take_pending_days(source, relation, state, mode, sql) %}
+{% macro _take_pending_days(source, relation, state, mode, sql) %}
     {%- set replay_from = var('replay_from') | string if mode == 'replay' else '' -%}
-    {%- set snapshot_date = limit_of(source, 'snapshot_date') -%}
+    {%- set snapshot_date = _limit_of(source, 'snapshot_date') -%}
     {%- set named = snapshot_date | string if snapshot_date and not mode else none -%}
-    {%- set days = landed_days(source, state, since=replay_from or none, named=named) -%}
+    {%- set days = _landed_days(source, state, since=replay_from or none, named=named) -%}
     {%- set landed = days | selectattr('day') | list -%}
     {%- if mode == 'replay' and not landed | selectattr('day', 'ge', replay_from) | list -%}
         {% do exceptions.raise_compiler_error('No snapshot of ' ~ source.name ~ ' has landed on ' ~ replay_from ~ ' or later: the last is of '
             ~ (landed[-1].day if landed else 'no day') ~ '.') %}
     {%- endif -%}
-    {% do check_held_days(source, state, days, replay_from) %}
+    {% do _check_held_days(source, state, days, replay_from) %}
     {%- if named is not none and named not in landed | map(attribute='day') -%}
         {% do exceptions.raise_compiler_error('No snapshot of ' ~ named ~ ' has landed in ' ~ env_var('STRATA_LANDING') ~ '/'
             ~ source.name ~ ': name a day that has, or leave snapshot_date out to take the oldest pending one.') %}
     {%- endif -%}
     {%- if replay_from -%}
-        {% do start_replay(relation, state, replay_from) %}
+        {% do _start_replay(relation, state, replay_from) %}
     {%- endif -%}
 
     {#- A replay that was killed is played to its end, as one, before anything else: `last` is its last day. -#}
     {%- set last = '' -%}
     {%- if state.replay and mode != 'replay' -%}
-        {%- set last = run_query('select cast(max(landed_on) as string) from (' ~ known_days(state) ~ ')')[0][0] or '' -%}
-        {%- set days = landed_days(source, state, since=state.through, named=named) -%}
+        {%- set last = run_query('select cast(max(landed_on) as string) from (' ~ _known_days(state) ~ ')')[0][0] or '' -%}
+        {%- set days = _landed_days(source, state, since=state.through, named=named) -%}
         {{ log('A replay of ' ~ source.name ~ ' was cut off: it is played to its end, ' ~ last ~ '.', info=True) }}
     {%- endif -%}
 
@@ -31,10 +31,10 @@
     {%- for day in days if day.day and day.day > state.through -%}
         {% do (pending if day.is_listed or day.known is not none else withdrawn).append(day) %}
     {%- endfor -%}
-    {% do name_withdrawn_days(source, withdrawn | map(attribute='day') | list) %}
+    {% do _name_withdrawn_days(source, withdrawn | map(attribute='day') | list) %}
     {%- if named is not none and named <= state.through -%}
         {{ log('The history of ' ~ source.name ~ ' holds ' ~ named ~ ' with this content: nothing to do, '
-            ~ counted(pending | length, 'day') ~ ' left.', info=True) }}
+            ~ _counted(pending | length, 'day') ~ ' left.', info=True) }}
         {{ return(none) }}
     {%- endif -%}
     {%- if named is not none and pending and pending[0].day < named -%}
@@ -47,13 +47,13 @@
     {%- endif -%}
     {%- if state.replay and not pending | selectattr('day', 'le', last or '9999') | list -%}
         {% do state.update({'replay': ''}) %}
-        {% do set_history_state(relation, state) %}
+        {% do _set_history_state(relation, state) %}
     {%- endif -%}
     {%- if not pending -%}
         {{ return(none) }}
     {%- endif -%}
 
-    {% do rewind_history(relation, state) %}
+    {% do _rewind_history(relation, state) %}
     {%- set strategy = strategy_dispatch('check')(model, 'current_version', 'delivered', config, true) -%}
     {%- set current = namespace(
         count=run_query('select count(*) from ' ~ relation ~ ' where valid_to is null')[0][0] | int, is_taken=false
@@ -61,27 +61,27 @@
     {%- for day in pending -%}
         {%- if mode or day.day <= last or not current.is_taken -%}
             {%- if day.fault and day.is_listed -%}
-                {% do refuse(relation, state, 'The snapshot of ' ~ source.name ~ ' of ' ~ day.day ~ ' is refused, ' ~ day.fault
+                {% do _refuse(relation, state, 'The snapshot of ' ~ source.name ~ ' of ' ~ day.day ~ ' is refused, ' ~ day.fault
                     ~ '; mend it, or take its folder away.') %}
             {%- endif -%}
-            {% do warn_of_columns_gone(source, days, day, state) %}
-            {%- set counts = take_day(source, relation, state, day, current.count, strategy, sql) -%}
+            {% do _warn_of_columns_gone(source, days, day, state) %}
+            {%- set counts = _take_day(source, relation, state, day, current.count, strategy, sql) -%}
             {%- set left = pending | length - loop.index -%}
             {%- if left == 0 or (day.day <= last and pending[loop.index].day > last) -%}
                 {% do state.update({'replay': ''}) %}
             {%- endif -%}
-            {% do set_history_state(relation, state) %}
+            {% do _set_history_state(relation, state) %}
             {%- set current.is_taken = day.day > last -%}
             {%- set current.count = current.count + counts.opened_count - counts.closed_count -%}
-            {{ log(source.name ~ ' ' ~ day.day ~ ': ' ~ counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
-                ~ ' closed; ' ~ counted(left, 'day') ~ ' left.', info=True) }}
+            {{ log(source.name ~ ' ' ~ day.day ~ ': ' ~ _counted(counts.opened_count, 'version') ~ ' opened, ' ~ counts.closed_count
+                ~ ' closed; ' ~ _counted(left, 'day') ~ ' left.', info=True) }}
         {%- endif -%}
     {%- endfor -%}
 {% endmacro %}
 
 
 {#- A count with its noun: 1 day, 2 days. -#}
-{% macro counted(count, noun) -%}
+{% macro _counted(count, noun) -%}
     {{ return(count ~ ' ' ~ noun ~ ('' if count == 1 else 's')) }}
 {% endmacro %}
 
@@ -90,12 +90,12 @@
   Take one landed day into the history: `sql` gives the judged rows of every landed day, `current_count` says how many are
   current before it, `strategy` is dbt's check strategy. Returns the counts opened_count and closed_count.
 -#}
-{% macro take_day(source, relation, state, day, current_count, strategy, sql) %}
+{% macro _take_day(source, relation, state, day, current_count, strategy, sql) %}
     {%- set changes = 'changes__' ~ relation.schema ~ '__' ~ relation.identifier -%}
     {% do run_query('drop view if exists ' ~ changes) %}
     {% call statement('compare_day') -%}
         cache table {{ changes }} as
-        {{ changed_rows(source, relation, strategy, day.day, sql) }}
+        {{ _changed_rows(source, relation, strategy, day.day, sql) }}
     {%- endcall %}
     {%- set row = run_query(
         "select count_if(_kind in ('opened', 'modified')), count_if(_kind in ('modified', 'removed')),"
@@ -103,21 +103,21 @@
         ~ ' from ' ~ changes
     )[0] -%}
     {%- set opened_count, closed_count = row[0], row[1] -%}
-    {%- set figures = day_figures(day.row_count, row[3] | int, current_count, row[2] | int) -%}
-    {%- set refusal = gate(source, day, figures, day.known) -%}
+    {%- set figures = _day_figures(day.row_count, row[3] | int, current_count, row[2] | int) -%}
+    {%- set refusal = _gate(source, day, figures, day.known) -%}
     {%- if refusal is not none -%}
         {% do run_query('drop view if exists ' ~ changes) %}
-        {% do refuse(relation, state, refusal) %}
+        {% do _refuse(relation, state, refusal) %}
     {%- endif -%}
     {%- if opened_count or closed_count -%}
-        {%- set others = named_columns(day.other_columns, relation, history_columns(source, all=true)) -%}
-        {% do add_columns(relation, others) %}
+        {%- set others = _named_columns(day.other_columns, relation, history_columns(source, all=true)) -%}
+        {% do _add_columns(relation, others) %}
         {% call statement('take_day') -%}
-            {{ merge_changed_rows(source, relation, changes, others) }}
+            {{ _merge_changed_rows(source, relation, changes, others) }}
         {%- endcall %}
     {%- endif -%}
     {% do run_query('drop view if exists ' ~ changes) %}
-    {% do record_day(state, day, day.known, taken(day, figures, day.known)) %}
+    {% do _record_day(state, day, day.known, _taken(day, figures, day.known)) %}
     {% do state.update({'through': day.day}) %}
     {{ return({'opened_count': opened_count, 'closed_count': closed_count}) }}
 {% endmacro %}
@@ -130,9 +130,9 @@
   The day comes in as a row, not as a literal: Spark writes literals into the code that it generates, and would compile
   it anew for each day.
 -#}
-{% macro changed_rows(source, relation, strategy, day, sql) -%}
+{% macro _changed_rows(source, relation, strategy, day, sql) -%}
     with delivered as (
-        {{ daily_rows(source, sql, "landed_on = date'" ~ day ~ "'") }}
+        {{ _daily_rows(source, sql, "landed_on = date'" ~ day ~ "'") }}
     ),
 
     current_version as (
@@ -188,12 +188,12 @@
 
 
 {#-
-  Close and open versions of a table by what changed_rows() gave, in one commit.
+  Close and open versions of a table by what _changed_rows() gave, in one commit.
 
   No `with` here, nor wherever a cached query is read: inside of one Spark 4.1 does not find the query in its cache, and
   evaluates it again.
 -#}
-{% macro merge_changed_rows(source, relation, changes, others) -%}
+{% macro _merge_changed_rows(source, relation, changes, others) -%}
     merge into {{ relation }} as history
     using (
         select
@@ -203,7 +203,7 @@
             -- In a struct, where no name of theirs meets another.
             struct(
                 {%- for column in others %}
-                {{ other_value(column) }} as `{{ column.column_name }}`,
+                {{ _other_value(column) }} as `{{ column.column_name }}`,
                 {%- endfor %}
                 null as _none
             ) as _others
@@ -246,7 +246,7 @@
 {%- endmacro %}
 
 
-{#- The value of a column of the source beside its own, as named_columns gives it, from the JSON text in other_columns. -#}
-{% macro other_value(column) -%}
-    from_json(other_columns, 'map<string,string>')[{{ text_literal(column.name) }}]
+{#- The value of a column of the source beside its own, as _named_columns gives it, from the JSON text in other_columns. -#}
+{% macro _other_value(column) -%}
+    from_json(other_columns, 'map<string,string>')[{{ _text_literal(column.name) }}]
 {%- endmacro %}

@@ -5,9 +5,9 @@
 -#}
 {% test is_what_raw_says(model, rebuilt) %}
 {#- While dbt parses, the model is not known yet. -#}
-{%- set source = declared(model.identifier) if execute else declared_sources('daily_snapshot') | first -%}
+{%- set source = declared(model.identifier) if execute else _declared_sources('daily_snapshot') | first -%}
 {%- set own = history_columns(source, all=true) | join(', ') -%}
-{%- set carried = carried_columns(source) -%}
+{%- set carried = _carried_columns(source) -%}
 with sides as (
     select
         {{ own }},
@@ -17,7 +17,7 @@ with sides as (
     union all
     select
         {{ own }},
-        array({% for column in carried %}{{ other_value(column) }}{{ ', ' if not loop.last }}{% endfor %}) as other_values,
+        array({% for column in carried %}{{ _other_value(column) }}{{ ', ' if not loop.last }}{% endfor %}) as other_values,
         -1 as surplus
     from {{ rebuilt }}
 )
@@ -40,7 +40,7 @@ having sum(surplus) <> 0
 -#}
 {% test versions_follow_each_other(model) %}
 {#- While dbt parses, the model is not known yet. -#}
-{%- set source = declared(model.identifier) if execute else declared_sources('daily_snapshot') | first -%}
+{%- set source = declared(model.identifier) if execute else _declared_sources('daily_snapshot') | first -%}
 with versions as (
     select
         *,
@@ -66,27 +66,27 @@ where
 {% macro is_history_verified(source) -%}
     {%- if var('verify_history') is not none -%}
         {{ var('verify_history') | lower }}
-    {%- elif not execute or built_relation('loaded_files') is none -%}
+    {%- elif not execute or _built_relation('loaded_files') is none -%}
         true
     {%- else -%}
         {{ run_query(
-            'select coalesce(sum(rows_loaded), 0) <= 2000000 from (' ~ known_files(source) ~ ')'
+            'select coalesce(sum(rows_loaded), 0) <= 2000000 from (' ~ _known_files(source) ~ ')'
         )[0][0] | lower }}
     {%- endif -%}
 {%- endmacro %}
 
 
-{#- The columns of a source beside the declared ones that its history carries, as named_columns gives them. -#}
-{% macro carried_columns(source) %}
-    {%- if not execute or built_relation(source.name) is none or built_relation('loaded_files') is none -%}
+{#- The columns of a source beside the declared ones that its history carries, as _named_columns gives them. -#}
+{% macro _carried_columns(source) %}
+    {%- if not execute or _built_relation(source.name) is none or _built_relation('loaded_files') is none -%}
         {{ return([]) }}
     {%- endif -%}
     {%- set names = run_query(
-        'select distinct explode(other_columns) as name from (' ~ deliveries(source) ~ ') order by name'
+        'select distinct explode(other_columns) as name from (' ~ _deliveries(source) ~ ') order by name'
     ).columns[0].values() | list -%}
-    {%- set there = adapter.get_columns_in_relation(built_relation(source.name)) | map(attribute='name') | list -%}
+    {%- set there = adapter.get_columns_in_relation(_built_relation(source.name)) | map(attribute='name') | list -%}
     {{ return(
-        named_columns(names, built_relation(source.name), history_columns(source, all=true))
+        _named_columns(names, _built_relation(source.name), history_columns(source, all=true))
         | selectattr('column_name', 'in', there) | list
     ) }}
 {% endmacro %}

@@ -3,16 +3,16 @@
   `relation` is the table, none before it is there; `own` are the names of its own columns, in lower case.
 
   A name that has a column keeps it, whatever the rule or the declarations say by now: the column's comment tells its name
-  (see add_columns). One of a table made before columns had such comments is found by what the rule may have made of it.
+  (see _add_columns). One of a table made before columns had such comments is found by what the rule may have made of it.
   Any other gets the column of the rule (see column_name); should another landed name have that, one with all digits.
 -#}
-{% macro named_columns(names, relation, own) %}
+{% macro _named_columns(names, relation, own) %}
     {%- if not names -%}
         {{ return([]) }}
     {%- endif -%}
     {%- set given = {} -%}
     {%- set unnamed = [] -%}
-    {%- for column in columns_and_comments(relation) -%}
+    {%- for column in _columns_and_comments(relation) -%}
         {%- if column.landed_name is not none -%}
             {% do given.update({column.landed_name: column.column_name}) %}
         {%- elif column.column_name not in own -%}
@@ -65,7 +65,7 @@
   The columns of a table, in its order: a list of objects with `column_name` and `landed_name`, none for one that no landed
   name gave it. Empty where there is no table.
 -#}
-{% macro columns_and_comments(relation) %}
+{% macro _columns_and_comments(relation) %}
     {%- set columns = [] -%}
     {%- if relation is not none -%}
         {%- set ended = namespace(value=false) -%}
@@ -85,11 +85,11 @@
 {% endmacro %}
 
 
-{#- The columns of a node's table that landed names gave it, as named_columns gives them, in the table's order. -#}
+{#- The columns of a node's table that landed names gave it, as _named_columns gives them, in the table's order. -#}
 {% macro landed_columns(name) %}
     {%- set columns = [] -%}
     {%- if execute -%}
-        {%- for column in columns_and_comments(built_relation(name)) if column.landed_name is not none -%}
+        {%- for column in _columns_and_comments(_built_relation(name)) if column.landed_name is not none -%}
             {% do columns.append({'name': column.landed_name, 'column_name': column.column_name}) %}
         {%- endfor -%}
     {%- endif -%}
@@ -105,7 +105,7 @@
     from values
         (null, null)
         {%- for column in landed_columns(name) %},
-        ('{{ column.column_name }}', {{ text_literal(column.name) }})
+        ('{{ column.column_name }}', {{ _text_literal(column.name) }})
         {%- endfor %}
         as landed_columns (column_name, landed_name)
     where column_name is not null

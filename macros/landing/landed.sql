@@ -9,7 +9,7 @@
 -#}
 {% materialization landed, adapter='spark' %}
     {{ run_hooks(pre_hooks) }}
-    {%- set count = load_source(declared(model.sources[0][1])) -%}
+    {%- set count = _load_source(declared(model.sources[0][1])) -%}
     {% call noop_statement('main', 'OK ' ~ count ~ ' files loaded') -%} {%- endcall %}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
@@ -26,7 +26,7 @@
     {{ config(meta={'declaration': local_md5(tojson(source, sort_keys=true))}) }}
     {%- if false -%}{{ materialization_landed_spark() }}{%- endif -%}
     -- What is loaded is noted there: depends_on: {{ ref('loaded_files') }}
-    {{ landed_select(source) }}
+    {{ _landed_select(source) }}
 {%- endmacro %}
 
 
@@ -35,39 +35,39 @@
   materialization above, and by the snapshot of a history, since `dbt snapshot` runs nothing but snapshots. Returns how many
   files were loaded.
 -#}
-{% macro load_source(source) %}
+{% macro _load_source(source) %}
     {%- set unreadable = env_var('STRATA_UNREADABLE_' ~ source.name | upper, '') -%}
     {%- if unreadable -%}
         {% do exceptions.raise_compiler_error(unreadable) %}
     {%- endif -%}
-    {%- set raw = place_of('raw_' ~ source.name) -%}
+    {%- set raw = _place_of('raw_' ~ source.name) -%}
     {%- set existing = load_relation(raw) -%}
-    {%- if model.name != 'raw_' ~ source.name and existing is none and deferred_relation('raw_' ~ source.name) is not none -%}
+    {%- if model.name != 'raw_' ~ source.name and existing is none and _deferred_relation('raw_' ~ source.name) is not none -%}
         {#- The history follows the state's raw table, which this run does not write. -#}
         {{ return(0) }}
     {%- endif -%}
-    {%- if existing is not none and not is_all_noted(existing) -%}
-        {% do note_what_raw_holds(source, existing) %}
+    {%- if existing is not none and not _is_all_noted(existing) -%}
+        {% do _note_what_raw_holds(source, existing) %}
     {%- endif -%}
-    {%- set changes = deliveries_to_load(source) if source.arrives == 'daily_snapshot' else files_to_load(source) -%}
+    {%- set changes = _deliveries_to_load(source) if source.arrives == 'daily_snapshot' else _files_to_load(source) -%}
     {%- if existing is none or changes.is_any -%}
         {%- if source.arrives == 'growing_lines' -%}
-            {% do load_lines(source, raw, existing, changes) %}
+            {% do _load_lines(source, raw, existing, changes) %}
         {%- else -%}
-            {% do load_rows(source, raw, existing, changes) %}
+            {% do _load_rows(source, raw, existing, changes) %}
         {%- endif -%}
     {%- endif -%}
     {%- if existing is none or changes.is_any or changes.deliveries -%}
-        {% do note_loaded_files(source, raw, changes) %}
+        {% do _note_loaded_files(source, raw, changes) %}
     {%- endif -%}
     {%- if existing is none or changes.is_any -%}
-        {% do note_all_is_noted(raw) %}
-        {% do drop_judged_keys(source) if source.arrives == 'growing_lines' %}
+        {% do _note_all_is_noted(raw) %}
+        {% do _drop_judged_keys(source) if source.arrives == 'growing_lines' %}
     {%- endif -%}
     {%- if source.arrives == 'growing_lines' and flags.FULL_REFRESH -%}
-        {% do add_waiting_key_columns(source, raw) %}
+        {% do _add_waiting_key_columns(source, raw) %}
     {%- endif -%}
-    {%- if not changes.to_load and run_query('select count(*) from (' ~ listed_files(source.name) ~ ') where is_listed')[0][0] == 0 -%}
+    {%- if not changes.to_load and run_query('select count(*) from (' ~ _listed_files(source.name) ~ ') where is_listed')[0][0] == 0 -%}
         {{ log(
             'Nothing has landed: no file of ' ~ source.name ~ ' in '
             ~ (var(source.name ~ '_path', none) or (env_var('STRATA_LANDING') ~ '/' ~ source.name)) ~ '.',
@@ -79,36 +79,39 @@
 
 
 {#- Load rows of CSV files. -#}
-{% macro load_rows(source, raw, existing, changes) %}
+{% macro _load_rows(source, raw, existing, changes) %}
     {%- set to_load = changes.to_load | selectattr('columns') | list -%}
-    {%- set own = raw_columns(source) -%}
+    {%- set own = _raw_columns(source) -%}
     {#- Each further column of a snapshot is one of the tables; of events they stand in other_columns. -#}
-    {%- set others = other_columns_of(to_load, source, existing, own) if source.arrives == 'daily_snapshot' else [] -%}
-    {% do create_landed_view(source, to_load, others) %}
-    {%- set sql = landed_select(source) -%}
+    {%- set others = _other_columns_of(to_load, source, existing, own) if source.arrives == 'daily_snapshot' else [] -%}
+    {% do _create_landed_view(source, to_load, others) %}
+    {%- set sql = _landed_select(source) -%}
     {%- if existing is none -%}
-        {% do create_raw_table(source, raw, 'select `' ~ own | join('`, `') ~ '` from (' ~ sql ~ ')' ~ (' where false' if others else '')) %}
+        {% do _create_raw_table(source, raw, 'select `' ~ own | join('`, `') ~ '` from (' ~ sql ~ ')' ~ (' where false' if others else '')) %}
     {%- endif -%}
     {%- if existing is not none or others -%}
-        {% do add_columns(raw, others) %}
+        {% do _add_columns(raw, others) %}
         {% call statement('load_rows') -%}
-            {{ replace_where(raw, deliveries_in(source, changes, 'raw'), in_columns_of(raw, sql)) }}
+            {{ _replace_where(raw, _deliveries_in(source, changes, 'raw'), _in_columns_of(raw, sql)) }}
         {%- endcall %}
     {%- endif -%}
 {% endmacro %}
 
 
-{% macro create_raw_table(source, raw, sql) %}
-    {#- Of lines the tables that are made of them follow this one; of rows what is known of their files. -#}
-    {% do create_delta_table(
-        built_node('raw_' ~ source.name), raw, sql,
+{#-
+  Make the raw table of a source from a query. Of lines the tables that are made of them follow this one; of rows what is known
+  of their files.
+-#}
+{% macro _create_raw_table(source, raw, sql) %}
+    {% do _create_delta_table(
+        _built_node('raw_' ~ source.name), raw, sql,
         {'delta.enableChangeDataFeed': 'true'} if source.arrives == 'growing_lines' else {},
     ) %}
 {% endmacro %}
 
 
 {#- The columns that a raw table has from the start, before those that landed names gave it. -#}
-{% macro raw_columns(source) %}
+{% macro _raw_columns(source) %}
     {%- if source.arrives == 'growing_lines' -%}
         {{ return(source.columns | map(attribute='name') | list + ([source.key] if source.key_expression else [])
             + ['value_count', 'other_values', 'line', 'path', 'landed_on', 'file_modified_at', 'loaded_at']) }}
@@ -120,9 +123,9 @@
 
 
 {#- What a raw table takes of the view of landed rows: its columns, and of a snapshot those that landed names give it. -#}
-{% macro landed_select(source) -%}
+{% macro _landed_select(source) -%}
     {%- if source.arrives == 'growing_lines' -%}
-    {{ landed_lines_select(source, []) }}
+    {{ _landed_lines_select(source, []) }}
     {%- elif source.arrives == 'daily_snapshot' -%}
     select
         * except (_landed_on),
@@ -130,21 +133,21 @@
         year(_landed_on) as year,
         month(_landed_on) as month,
         day(_landed_on) as day
-    from {{ landed_rows(source) }}
+    from {{ _landed_rows(source) }}
     {%- else -%}
     select
         * except (_landed_on),
         current_timestamp() as loaded_at
-    from {{ landed_rows(source) }}
+    from {{ _landed_rows(source) }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- The condition that the deliveries of some changes are in, on a raw table, or on `loaded_files` or a listing. -#}
-{% macro deliveries_in(source, changes, where) -%}
+{% macro _deliveries_in(source, changes, where) -%}
     {%- if source.arrives != 'daily_snapshot' -%}
-        {{ scope_predicate({'values': changes.deliveries}, 'path') }}
+        {{ _scope_predicate({'values': changes.deliveries}, 'path') }}
     {%- else -%}
-        {{ scope_predicate({'days': changes.deliveries}, none if where == 'raw' else 'landed_on') }}
+        {{ _scope_predicate({'days': changes.deliveries}, none if where == 'raw' else 'landed_on') }}
     {%- endif -%}
 {%- endmacro %}

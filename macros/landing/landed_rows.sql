@@ -1,13 +1,13 @@
 {#- The name of the temporary view of the rows that are loaded of a source in a run; with the schema, for threads share it. -#}
-{% macro landed_rows(source) -%}
-    landed_rows__{{ place_of('raw_' ~ source.name).schema if execute else 'raw' }}__{{ source.name }}
+{% macro _landed_rows(source) -%}
+    landed_rows__{{ _place_of('raw_' ~ source.name).schema if execute else 'raw' }}__{{ source.name }}
 {%- endmacro %}
 
 
 {#-
-  Make the view landed_rows(source): a row for each row of the files in `to_load` (see files_to_load), with the declared
+  Make the view landed_rows of a source: a row for each row of the files in `to_load` (see _files_to_load), with the declared
   columns by their names in raw as text, and
-    a column for each of `others` (see other_columns_of), as text; null in a file that lacks it
+    a column for each of `others` (see _other_columns_of), as text; null in a file that lacks it
     other_columns: the text of all columns but the source's own, a JSON object by name; null where the file has none
     malformed_line: the whole line where it has too few or too many fields, its columns then null; else null
     path, file_modified_at, _landed_on: of the file
@@ -17,7 +17,7 @@
   more has no row (ignoreMissingFiles), so that the others go on: it has fewer rows than were counted in it, and is refused
   for that.
 -#}
-{% macro create_landed_view(source, to_load, others) %}
+{% macro _create_landed_view(source, to_load, others) %}
     {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ source.name -%}
     {%- set is_lines = source.arrives == 'growing_lines' -%}
     {%- set raw_names = ['line'] if is_lines else source.columns | map(attribute='raw_name') | list -%}
@@ -29,11 +29,11 @@
     {%- set parts = [] -%}
     {%- for key, ids in groups.items() -%}
         {%- set header, reading = fromjson(key) -%}
-        {%- set view = landed_rows(source) ~ '__' ~ loop.index -%}
+        {%- set view = _landed_rows(source) ~ '__' ~ loop.index -%}
         {#- With a slash in it Hadoop takes each of a thousand names for a path; else it matches each folder with all names. -#}
         {%- set place -%}
-            path {{ text_literal(literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
-            basePath {{ text_literal(folder) }}
+            path {{ _text_literal(_literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
+            basePath {{ _text_literal(folder) }}
         {%- endset -%}
         {%- set fields = ['line'] if reading == 'lines' else range(header | length) | map('string') | map('replace', '', 'c', 1) | list -%}
         {% call statement('landed_rows_part') -%}
@@ -58,18 +58,18 @@
                 sep '\u0001',
                 quote ''
                 {%- else %}
-                sep {{ text_literal(source.separator) }},
+                sep {{ _text_literal(source.separator) }},
                 escape '"'
                 {%- endif %}
             )
             {%- endif %}
         {%- endcall %}
         {% do parts.append(
-            landed_text_part(view) if reading == 'text' else landed_rows_part(source, view, header, reading, others)
+            _landed_text_part(view) if reading == 'text' else _landed_rows_part(source, view, header, reading, others)
         ) %}
     {%- endfor -%}
     {% call statement('landed_rows') -%}
-        create or replace temporary view {{ landed_rows(source) }} as
+        create or replace temporary view {{ _landed_rows(source) }} as
         {% if parts -%}
         select
             {%- for column in raw_names + others_of_tables %}
@@ -83,7 +83,7 @@
         from (
             {{ parts | join(' union all ') }}
         ) as rows
-        inner join ({{ listed_files(source.name) }}) as files on rows._file_id = files.file_id
+        inner join ({{ _listed_files(source.name) }}) as files on rows._file_id = files.file_id
         {%- else -%}
         select
             {%- for column in raw_names + others_of_tables %}
@@ -101,7 +101,7 @@
 
 
 {#- The lines of files without a header; a byte order mark is no part of a line, and one that Java's trim leaves empty is none. -#}
-{% macro landed_text_part(view) -%}
+{% macro _landed_text_part(view) -%}
     select
         trim(leading '\ufeff' from c0) as line,
         cast(null as string) as other_columns,
@@ -113,7 +113,7 @@
 
 
 {#- The rows of the files of one header, by its names. -#}
-{% macro landed_rows_part(source, view, header, reading, others) -%}
+{% macro _landed_rows_part(source, view, header, reading, others) -%}
     {%- set columns = source.columns | map(attribute='landed_name') | list -%}
     select
         {%- for column in source.columns %}
@@ -140,7 +140,7 @@
                         {%- set key.name = name ~ ' (' ~ number ~ ')' -%}
                     {%- endif -%}
                 {%- endfor -%}
-                {% do pairs.append(text_literal(key.name) ~ ', c' ~ loop.index0) %}
+                {% do pairs.append(_text_literal(key.name) ~ ', c' ~ loop.index0) %}
                 {% do seen.append(key.name) %}
             {%- endif -%}
         {%- endfor %}
@@ -171,7 +171,7 @@
                         line,
                         '{% for name in header %}c{{ loop.index0 }} string, {% endfor %}malformed_line string',
                         map(
-                            'sep', {{ text_literal(source.separator) }}, 'escape', '"', 'maxColumns', '600000', 'columnNameOfCorruptRecord', 'malformed_line',
+                            'sep', {{ _text_literal(source.separator) }}, 'escape', '"', 'maxColumns', '600000', 'columnNameOfCorruptRecord', 'malformed_line',
                             'mode', 'PERMISSIVE'
                         )
                     )
@@ -186,7 +186,7 @@
 
 
 {#- A path as Spark must be given it to mean that path: it takes brackets, braces and stars for patterns. -#}
-{% macro literal_path(path) -%}
+{% macro _literal_path(path) -%}
     {%- set literal = namespace(path=path | replace('\\', '\\\\')) -%}
     {%- for sign in '[]{}*?' -%}
         {%- set literal.path = literal.path | replace(sign, '\\' ~ sign) -%}
@@ -200,7 +200,7 @@
   `column_name`, in the table `relation` with the columns `own`. One that a header has more than once has no place of its
   own; other_columns holds it.
 -#}
-{% macro other_columns_of(to_load, source, relation, own) %}
+{% macro _other_columns_of(to_load, source, relation, own) %}
     {%- set declared_names = source.columns | map(attribute='landed_name') | list -%}
     {%- set names = [] -%}
     {%- for file in to_load -%}
@@ -210,5 +210,5 @@
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    {{ return(named_columns(names | sort, relation, own | map('lower') | list)) }}
+    {{ return(_named_columns(names | sort, relation, own | map('lower') | list)) }}
 {% endmacro %}

@@ -3,7 +3,7 @@
   the models what changed. The loader alone writes it, after the raw table; that both are in step is noted at the raw table,
   in its property strata.noted: the version that all is noted of. Where that is not the newest but one (a run was killed, the
   table restored, somebody wrote to it), raw is looked at, and what is not as noted is loaded again.
-  Called by load_source() and by what reads deliveries.
+  Called by _load_source() and by what reads deliveries.
 -#}
 
 {#- Its columns, without a row. -#}
@@ -39,20 +39,20 @@
 -#}
 {% macro make_engine_tables() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'retry', 'snapshot') -%}
-        {%- set files = load_relation(place_of('loaded_files')) -%}
-        {%- if files is none and is_of_layout_1() -%}
-            {% do take_over_layout_1() %}
-        {%- elif files is not none and table_property(files, 'strata.layout') != '2' -%}
+        {%- set files = load_relation(_place_of('loaded_files')) -%}
+        {%- if files is none and _is_of_layout_1() -%}
+            {% do _take_over_layout_1() %}
+        {%- elif files is not none and _table_property(files, 'strata.layout') != '2' -%}
             {% do exceptions.raise_compiler_error(
                 'The lake says in the property strata.layout of ' ~ files ~ ' that it is of the layout '
-                ~ table_property(files, 'strata.layout') ~ ', and this version works in layout 2: use the version that built it.'
+                ~ _table_property(files, 'strata.layout') ~ ', and this version works in layout 2: use the version that built it.'
             ) %}
         {%- endif -%}
-        {%- if files is none or newest_version(files).operation == 'RESTORE' -%}
+        {%- if files is none or _newest_version(files).operation == 'RESTORE' -%}
             {#- It is not the table in which all was noted: each raw table is looked at. -#}
-            {%- for source in declared_sources() if load_relation(place_of('raw_' ~ source.name)) is not none -%}
+            {%- for source in _declared_sources() if load_relation(_place_of('raw_' ~ source.name)) is not none -%}
                 {% do run_query(
-                    'alter table ' ~ place_of('raw_' ~ source.name) ~ " unset tblproperties if exists ('strata.noted')"
+                    'alter table ' ~ _place_of('raw_' ~ source.name) ~ " unset tblproperties if exists ('strata.noted')"
                 ) %}
             {%- endfor -%}
         {%- endif -%}
@@ -60,24 +60,24 @@
             ('loaded_files', no_loaded_files(), 'source', 'path', none, 'raw_'),
             ('history_days', no_history_days(), 'history', 'generation, landed_on', 'daily_snapshot', ''),
         ] -%}
-            {%- set own = load_relation(place_of(name)) -%}
-            {%- set deferred = deferred_relation(name) -%}
+            {%- set own = load_relation(_place_of(name)) -%}
+            {%- set deferred = _deferred_relation(name) -%}
             {%- set others = [] -%}
-            {%- set written = [name] if built_node(name).unique_id in selected_resources else [] -%}
-            {%- for source in declared_sources(arrives) -%}
-                {%- if built_node(prefix ~ source.name).unique_id in selected_resources -%}
+            {%- set written = [name] if _built_node(name).unique_id in selected_resources else [] -%}
+            {%- for source in _declared_sources(arrives) -%}
+                {%- if _built_node(prefix ~ source.name).unique_id in selected_resources -%}
                     {% do written.append(source.name) %}
-                {%- elif load_relation(place_of(prefix ~ source.name)) is none -%}
+                {%- elif load_relation(_place_of(prefix ~ source.name)) is none -%}
                     {% do others.append(source.name) %}
                 {%- endif -%}
             {%- endfor -%}
             {%- if own is none and (written or deferred is none) -%}
-                {% do create_delta_table(
-                    built_node(name), place_of(name), sql, {'delta.enableChangeDataFeed': 'true', 'strata.layout': '2'}
+                {% do _create_delta_table(
+                    _built_node(name), _place_of(name), sql, {'delta.enableChangeDataFeed': 'true', 'strata.layout': '2'}
                 ) %}
             {%- endif -%}
             {%- if deferred is not none and (own is not none or written) and others -%}
-                {% do take_rows_of_state(place_of(name), deferred, column, others, key.split(', ')) %}
+                {% do _take_rows_of_state(_place_of(name), deferred, column, others, key.split(', ')) %}
             {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
@@ -85,38 +85,39 @@
 
 
 {#- Have a table tell of some sources what the state's table tells; only what differs is written, for other tables follow it. -#}
-{% macro take_rows_of_state(relation, deferred, column, sources, key) %}
+{% macro _take_rows_of_state(relation, deferred, column, sources, key) %}
     {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
     {% call statement('take_rows_of_state') -%}
         merge into {{ relation }} as own
-        using (select * from {{ deferred }} where {{ column }} in {{ text_list(sources) }}) as state
+        using (select * from {{ deferred }} where {{ column }} in {{ _text_list(sources) }}) as state
         on own.{{ column }} = state.{{ column }}{% for part in key %} and own.{{ part }} = state.{{ part }}{% endfor %}
         when matched and not struct(own.{{ columns | join(', own.') }}) <=> struct(state.{{ columns | join(', state.') }}) then update set *
         when not matched then insert *
-        when not matched by source and own.{{ column }} in {{ text_list(sources) }} then delete
+        when not matched by source and own.{{ column }} in {{ _text_list(sources) }} then delete
     {%- endcall %}
 {% endmacro %}
 
 
 {#- What is noted of a source's files. -#}
-{% macro known_files(source) -%}
-    select * from {{ built_relation('loaded_files') }}
+{% macro _known_files(source) -%}
+    select * from {{ _built_relation('loaded_files') }}
     where source = '{{ source.name }}'
 {%- endmacro %}
 
 
 {#- Whether a raw table is as raw.loaded_files says. -#}
-{% macro is_all_noted(raw) %}
-    {%- set newest = newest_version(raw) -%}
+{% macro _is_all_noted(raw) %}
+    {%- set newest = _newest_version(raw) -%}
     {{ return(
         newest.operation == 'SET TBLPROPERTIES'
-        and table_property(raw, 'strata.noted') == (newest.version | int - 1) | string
+        and _table_property(raw, 'strata.noted') == (newest.version | int - 1) | string
     ) }}
 {% endmacro %}
 
 
-{% macro note_all_is_noted(raw) %}
-    {% do set_table_properties(raw, {'strata.noted': newest_version(raw).version}) %}
+{#- Say in a raw table that raw.loaded_files tells all that it holds, up to its newest version. -#}
+{% macro _note_all_is_noted(raw) %}
+    {% do _set_table_properties(raw, {'strata.noted': _newest_version(raw).version}) %}
 {% endmacro %}
 
 
@@ -125,16 +126,16 @@
   of their load, has no content hash from then on, so that it is loaded again when it is there; and else is known by what
   raw holds.
 -#}
-{% macro note_what_raw_holds(source, raw) %}
+{% macro _note_what_raw_holds(source, raw) %}
     {%- set differing -%}
         with loaded as (
-            select path, max(loaded_at) as loaded_at, count(*) as rows_loaded, {{ landed_day(source, 'min') }} as landed_on
+            select path, max(loaded_at) as loaded_at, count(*) as rows_loaded, {{ _landed_day(source, 'min') }} as landed_on
             from {{ raw }}
             group by path
         ),
 
         known as (
-            {{ known_files(source) }}
+            {{ _known_files(source) }}
         )
 
         select
@@ -154,8 +155,8 @@
         {%- set days = run_query('select distinct cast(landed_on as string) from (' ~ differing ~ ') where landed_on is not null')
             .columns[0].values() | list if source.arrives == 'daily_snapshot' else [] -%}
         {% call statement('note_what_raw_holds') -%}
-            insert into {{ place_of('loaded_files') }} replace where
-            source = '{{ source.name }}' and (path in {{ text_list(paths) }}{% if days %} or {{ scope_predicate({'days': days}, 'landed_on') }}{% endif %})
+            insert into {{ _place_of('loaded_files') }} replace where
+            source = '{{ source.name }}' and (path in {{ _text_list(paths) }}{% if days %} or {{ _scope_predicate({'days': days}, 'landed_on') }}{% endif %})
             select
                 '{{ source.name }}' as source,
                 coalesce(differing.path, known.path) as path,
@@ -163,7 +164,7 @@
                 coalesce(known.size, listed.size) as size,
                 coalesce(known.modified_at, listed.modified_at) as modified_at,
                 if(differing.path is null, known.content_hash, null) as content_hash,
-                coalesce(known.columns, {{ columns_of_header('listed.columns') }}) as columns,
+                coalesce(known.columns, {{ _columns_of_header('listed.columns') }}) as columns,
                 coalesce(known.rows_landed, listed.rows_landed, differing.rows_loaded) as rows_landed,
                 coalesce(differing.rows_loaded, known.rows_loaded) as rows_loaded,
                 known.rows_malformed,
@@ -171,34 +172,34 @@
                 known.fault,
                 known.reason,
                 {{ 'contents.content' if days else 'cast(null as string)' }} as delivery_content,
-                coalesce(known.reader, {{ reader() }}) as reader,
+                coalesce(known.reader, {{ _reader() }}) as reader,
                 if(differing.path is null, known.loaded_at, differing.loaded_at) as loaded_at
             from ({{ differing }}) as differing
             full outer join (
-                {{ known_files(source) }}
-                and (path in {{ text_list(paths) }}{% if days %} or {{ scope_predicate({'days': days}, 'landed_on') }}{% endif %})
+                {{ _known_files(source) }}
+                and (path in {{ _text_list(paths) }}{% if days %} or {{ _scope_predicate({'days': days}, 'landed_on') }}{% endif %})
             ) as known on differing.path = known.path
-            left join ({{ listed_files(source.name) }}) as listed on coalesce(differing.path, known.path) = listed.path
+            left join ({{ _listed_files(source.name) }}) as listed on coalesce(differing.path, known.path) = listed.path
             {%- if days %}
-            left join ({{ delivery_contents(source, raw, days) }}) as contents
+            left join ({{ _delivery_contents(source, raw, days) }}) as contents
                 on coalesce(differing.landed_on, known.landed_on) = contents.landed_on
             {%- endif %}
             -- A file without rows in raw, that had some, is not there.
             where coalesce(differing.rows_loaded, known.rows_loaded) > 0 or differing.path is null
         {%- endcall %}
     {%- endif -%}
-    {% do note_all_is_noted(raw) %}
+    {% do _note_all_is_noted(raw) %}
 {% endmacro %}
 
 
 {#- Note what a run has loaded of some deliveries; `raw` holds their rows. -#}
-{% macro note_loaded_files(source, raw, changes) %}
+{% macro _note_loaded_files(source, raw, changes) %}
     {%- if changes.deliveries -%}
         {%- set is_daily = source.arrives == 'daily_snapshot' -%}
         {%- set is_lines = source.arrives == 'growing_lines' -%}
         {% call statement('note_loaded_files') -%}
-            insert into {{ place_of('loaded_files') }} replace where
-            source = '{{ source.name }}' and ({{ deliveries_in(source, changes, 'loaded_files') }})
+            insert into {{ _place_of('loaded_files') }} replace where
+            source = '{{ source.name }}' and ({{ _deliveries_in(source, changes, 'loaded_files') }})
             select
                 '{{ source.name }}' as source,
                 listed.path,
@@ -206,7 +207,7 @@
                 listed.size,
                 listed.modified_at,
                 listed.content_hash,
-                {{ 'judged.columns' if is_lines else columns_of_header('listed.columns') }} as columns,
+                {{ 'judged.columns' if is_lines else _columns_of_header('listed.columns') }} as columns,
                 listed.rows_landed,
                 coalesce(loaded.rows_loaded, 0) as rows_loaded,
                 {{ 'coalesce(judged.rows_malformed, 0)' if is_lines else 'cast(null as bigint)' }} as rows_malformed,
@@ -221,32 +222,32 @@
                         ),
                         null
                     ){% if is_lines %},
-                    {{ share_refusal('judged.rows_malformed', 'loaded.rows_loaded', source) }}
+                    {{ _share_refusal('judged.rows_malformed', 'loaded.rows_loaded', source) }}
                     {%- endif %}
                 ) as reason,
                 {{ 'coalesce(contents.content, \'0\')' if is_daily else 'cast(null as string)' }} as delivery_content,
-                {{ reader() }} as reader,
+                {{ _reader() }} as reader,
                 coalesce(loaded.loaded_at, current_timestamp()) as loaded_at
             from (
-                select * from ({{ listed_files(source.name) }})
-                where is_listed and same_as is null and ({{ deliveries_in(source, changes, 'loaded_files') }})
+                select * from ({{ _listed_files(source.name) }})
+                where is_listed and same_as is null and ({{ _deliveries_in(source, changes, 'loaded_files') }})
             ) as listed
             left join (
                 select
                     path,
                     count(*) as rows_loaded,
-                    {{ is_ahead_of_file(source) }} as is_ahead,
+                    {{ _is_ahead_of_file(source) }} as is_ahead,
                     max(loaded_at) as loaded_at
                 from {{ raw }}
-                where {{ deliveries_in(source, changes, 'raw') }}
+                where {{ _deliveries_in(source, changes, 'raw') }}
                 group by path
             ) as loaded on listed.path = loaded.path
             {%- if is_daily %}
-            left join ({{ delivery_contents(source, raw, changes.deliveries) }}) as contents
+            left join ({{ _delivery_contents(source, raw, changes.deliveries) }}) as contents
                 on listed.landed_on = contents.landed_on
             {%- endif %}
             {%- if is_lines %}
-            left join {{ judged_keys(source) }}__files as judged on listed.path = judged.path
+            left join {{ _judged_keys(source) }}__files as judged on listed.path = judged.path
             {%- endif %}
         {%- endcall %}
     {%- endif -%}
@@ -254,7 +255,7 @@
 
 
 {#- The names in a header as `columns` of raw.loaded_files; one that is there twice has two types. -#}
-{% macro columns_of_header(names) -%}
+{% macro _columns_of_header(names) -%}
     transform(
         array_distinct({{ names }}),
         name -> struct(
@@ -265,7 +266,7 @@
 
 
 {#- The landed day of a row in raw, aggregated. -#}
-{% macro landed_day(source, function) -%}
+{% macro _landed_day(source, function) -%}
     {%- if source.arrives == 'daily_snapshot' -%}
         {{ function }}(make_date(year, month, day))
     {%- elif source.arrives == 'growing_lines' -%}
@@ -280,30 +281,30 @@
   Whether a file has a row whose time is later than the file's modification, an aggregate over its rows in raw. Most rows are
   told by their text alone; only those near to the modification are read as times.
 -#}
-{% macro is_ahead_of_file(source) -%}
-    {%- set column = declared_column(source, source.time) if source.time else none -%}
+{% macro _is_ahead_of_file(source) -%}
+    {%- set column = _declared_column(source, source.time) if source.time else none -%}
     {%- if source.arrives == 'growing_lines' -%}
         coalesce(bool_or({{ source.time }} is null), false)
     {%- elif column is none -%}
         false
     {%- elif column.epoch -%}
-        coalesce(bool_or({{ read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at), false)
+        coalesce(bool_or({{ _read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at), false)
     {%- else -%}
         coalesce(bool_or(
             replace(`{{ column.raw_name }}`, 'T', ' ') >= cast(file_modified_at - interval 1 day as string)
-            and {{ read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at
+            and {{ _read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at
         ), false)
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- The sentence's part that refuses a file for its share of rows that are not valid; null where it may pass. -#}
-{% macro share_refusal(rows_not_valid, rows, source) -%}
+{% macro _share_refusal(rows_not_valid, rows, source) -%}
     case
-        when {{ rows_not_valid }} > {{ rows }} * {{ limit_of(source, 'max_quarantined_share') }}
+        when {{ rows_not_valid }} > {{ rows }} * {{ _limit_of(source, 'max_quarantined_share') }}
             then format_string(
                 '%d of its %d rows are not valid, more than max_quarantined_share ('
-                || '{{ limit_of(source, "max_quarantined_share") }}) allows',
+                || '{{ _limit_of(source, "max_quarantined_share") }}) allows',
                 {{ rows_not_valid }}, {{ rows }}
             )
     end
@@ -315,7 +316,7 @@
   file, told by their count and two exclusive ors over a hash of each; copies count once. This is the one definition of a
   delivery's content, wherever the files are.
 -#}
-{% macro delivery_contents(source, raw, days) -%}
+{% macro _delivery_contents(source, raw, days) -%}
     select
         landed_on,
         concat_ws('-', count(*), hex(bit_xor(row_hash)), hex(bit_xor(xxhash64(row_hash)))) as content
@@ -330,14 +331,14 @@
                 coalesce(other_columns, '')
             ) as row_hash
         from {{ raw }}
-        where {{ scope_predicate({'days': days}, none) }}
+        where {{ _scope_predicate({'days': days}, none) }}
     )
     group by landed_on
 {%- endmacro %}
 
 
 {#- The daily deliveries that raw holds: a row for each landed day, with its files, its rows and its content. -#}
-{% macro deliveries(source) -%}
+{% macro _deliveries(source) -%}
     select
         landed_on,
         sum(rows_landed) as rows_landed,
@@ -347,13 +348,13 @@
                 filter(
                     columns,
                     landed -> size(landed.types) = 1
-                    and landed.name not in {{ text_list(source.columns | map(attribute='landed_name') | list) }}
+                    and landed.name not in {{ _text_list(source.columns | map(attribute='landed_name') | list) }}
                 ),
                 landed -> landed.name
             )
         )))) as other_columns,
         max(delivery_content) as content,
         max(loaded_at) as loaded_at
-    from ({{ known_files(source) }})
+    from ({{ _known_files(source) }})
     group by landed_on
 {%- endmacro %}

@@ -9,6 +9,6 @@
         {% do exceptions.raise_compiler_error(unreadable) %}
     {%- endif -%}
     select max(coalesce(cast(landed_on as timestamp), modified_at)) as newest_landed_day
-    from ({{ listed_files(name) }})
+    from ({{ _listed_files(name) }})
     where fault is null and coalesce(cast(landed_on as timestamp), modified_at) <= current_timestamp()
 {%- endmacro %}

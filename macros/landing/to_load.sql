@@ -1,10 +1,10 @@
 {#-
   What a run has to load of a source: the listing of the landing folder, which was taken before Spark started
-  (python/strata/landing.py), against raw.loaded_files. Called by load_source().
+  (python/strata/landing.py), against raw.loaded_files. Called by _load_source().
 -#}
 
 {#- A row for each file of a source that was ever found, as the run's listing of the landing folder left it. -#}
-{% macro listed_files(name) -%}
+{% macro _listed_files(name) -%}
     select landed.*
     from (
         select
@@ -14,7 +14,7 @@
                 rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean,
                 is_gone boolean, is_unreachable boolean, landed_on date, same_as string'
             ) as landed
-        from text.`{{ literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/{{ name }}.jsonl`
+        from text.`{{ _literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/{{ name }}.jsonl`
     )
 {%- endmacro %}
 
@@ -29,14 +29,14 @@
   have gone. So is each one once where raw was read by an older reader, and a refused one of lines that would be let in now.
   One that counts under another path by now is forgotten. A refused file stays in raw, as every other that has left.
 -#}
-{% macro files_to_load(source) %}
+{% macro _files_to_load(source) %}
     {%- set sql -%}
         with landed as (
-            {{ listed_files(source.name) }}
+            {{ _listed_files(source.name) }}
         ),
 
         known as (
-            {{ known_files(source) }}
+            {{ _known_files(source) }}
         ),
 
         compared as (
@@ -50,14 +50,14 @@
                             or landed.modified_at < known.modified_at
                             or (landed.modified_at > known.modified_at and known.is_ahead)
                             or (known.fault is null and known.rows_loaded <> known.rows_landed)
-                            or known.reader <> {{ reader() }}
+                            or known.reader <> {{ _reader() }}
                             {%- if flags.FULL_REFRESH and source.arrives == 'growing_lines' %}
                             -- The rules for lines may have changed; what they say stands in raw.
                             or true
                             {%- endif %}
                             or (
                                 known.fault is null and known.reason is not null
-                                and known.rows_malformed <= known.rows_loaded * {{ limit_of(source, 'max_quarantined_share') }}
+                                and known.rows_malformed <= known.rows_loaded * {{ _limit_of(source, 'max_quarantined_share') }}
                             )
                         )
                         then 'load'
@@ -95,10 +95,10 @@
   A folder that has gone changes nothing, and one with a file that cannot be taken leaves raw as it is. A delivery of which
   not every row was read is read again.
 -#}
-{% macro deliveries_to_load(source) %}
+{% macro _deliveries_to_load(source) %}
     {%- set sql -%}
         with landed as (
-            select * from ({{ listed_files(source.name) }})
+            select * from ({{ _listed_files(source.name) }})
             where is_listed and landed_on is not null
         ),
 
@@ -106,8 +106,8 @@
             select
                 landed_on,
                 array_sort(collect_list(struct(path, content_hash))) as files,
-                sum(rows_landed) <> sum(rows_loaded) or max(reader) <> {{ reader() }} as is_to_be_read_again
-            from ({{ known_files(source) }})
+                sum(rows_landed) <> sum(rows_loaded) or max(reader) <> {{ _reader() }} as is_to_be_read_again
+            from ({{ _known_files(source) }})
             group by landed_on
         ),
 
@@ -145,6 +145,6 @@
 
 
 {#- How landed files are read: a number that goes up when the same file gives other rows. -#}
-{% macro reader() -%}
+{% macro _reader() -%}
     3
 {%- endmacro %}

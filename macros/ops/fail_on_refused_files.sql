@@ -12,12 +12,12 @@
             {% do built.append(result.node.name) %}
         {%- endfor -%}
         {%- set sentences = [] -%}
-        {%- for source in declared_sources() -%}
+        {%- for source in _declared_sources() -%}
             {%- set sql = none -%}
             {%- if source.arrives == 'events' and source.name ~ '_files' in built -%}
-                {%- set sql = 'select path, reason from ' ~ place_of(source.name ~ '_files') ~ " where status = 'refused'" -%}
+                {%- set sql = 'select path, reason from ' ~ _place_of(source.name ~ '_files') ~ " where status = 'refused'" -%}
             {%- elif source.arrives == 'growing_lines' and 'raw_' ~ source.name in built -%}
-                {%- set sql = 'select path, reason from (' ~ refused_files_of_lines(source) ~ ") where status = 'refused'" -%}
+                {%- set sql = 'select path, reason from (' ~ _refused_files_of_lines(source) ~ ") where status = 'refused'" -%}
             {%- endif -%}
             {%- for row in (run_query(sql ~ ' order by path') if sql else []) -%}
                 {#- A line for each, whatever the name holds. -#}
@@ -28,17 +28,17 @@
             {%- endfor -%}
         {%- endfor -%}
         {%- if sentences -%}
-            cache table refused_files as select raise_error({{ text_literal('\n' ~ sentences | join('\n')) }})
+            cache table refused_files as select raise_error({{ _text_literal('\n' ~ sentences | join('\n')) }})
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 
 
 {#- The refused files of lines, with their status: `refused`, or `gone` where one has left the landing folder. -#}
-{% macro refused_files_of_lines(source) -%}
+{% macro _refused_files_of_lines(source) -%}
     select
         known.*,
         if(gone.path is null, 'refused', 'gone') as status
-    from ({{ known_files(source) }} and reason is not null) as known
-    left join ({{ gone_files(source) }}) as gone on known.path = gone.path
+    from ({{ _known_files(source) }} and reason is not null) as known
+    left join ({{ _gone_files(source) }}) as gone on known.path = gone.path
 {%- endmacro %}

@@ -5,11 +5,11 @@
 
 {#- A row for each file of a declared source that was ever found, as its last listing left it. -#}
 {% macro listed_files_of_sources() -%}
-    {%- for source in declared_sources() %}
+    {%- for source in _declared_sources() %}
     select
         '{{ source.name }}' as source,
         listed.*
-    from ({{ listed_files(source.name) }}) as listed
+    from ({{ _listed_files(source.name) }}) as listed
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
@@ -17,18 +17,18 @@
 
 {#- The files of all sources that were taken, or refused: the columns of ops.landed_files. -#}
 {% macro taken_files() -%}
-    {%- for source in declared_sources() %}
+    {%- for source in _declared_sources() %}
     select
         '{{ source.name }}' as source,
         files.*
-    from ({{ taken_files_of(source) }}) as files
+    from ({{ _taken_files_of(source) }}) as files
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
 
 {#- The files that were taken, or refused, of one source: the columns of ops.landed_files but `source`. -#}
-{% macro taken_files_of(source) -%}
+{% macro _taken_files_of(source) -%}
     {%- set quarantine = ref('quarantine_' ~ source.quarantine) -%}
     {%- if source.arrives == 'events' -%}
     select
@@ -45,7 +45,7 @@
     from {{ ref(source.name ~ '_files') }}
     {%- else -%}
     {#- A delivery with a file that cannot be taken leaves raw as it is, so that only the listing knows of the file. -#}
-    {%- set unread = unread_files(source) if source.arrives == 'daily_snapshot' else 'select cast(null as string) as path where false' -%}
+    {%- set unread = _unread_files(source) if source.arrives == 'daily_snapshot' else 'select cast(null as string) as path where false' -%}
     select
         files.path,
         files.size,
@@ -68,7 +68,7 @@
         {%- endif %}
         group by path
     ) as quarantined on files.path = quarantined.path
-    left join ({{ gone_files(source) if source.arrives == 'growing_lines' else 'select cast(null as string) as path where false' }}) as gone
+    left join ({{ _gone_files(source) if source.arrives == 'growing_lines' else 'select cast(null as string) as path where false' }}) as gone
         on files.path = gone.path
     left anti join ({{ unread }}) as unread on files.path = unread.path
     where files.source = '{{ source.name }}'
@@ -92,9 +92,9 @@
 
 
 {#- The listed files of a daily snapshot that cannot be taken; a unit test has none. -#}
-{% macro unread_files(source) -%}
+{% macro _unread_files(source) -%}
     {%- if execute and model.resource_type == 'model' -%}
-    select path, size, modified_at, rows_landed, fault from ({{ listed_files(source.name) }})
+    select path, size, modified_at, rows_landed, fault from ({{ _listed_files(source.name) }})
     where is_listed and fault is not null
     {%- else -%}
     select
@@ -116,7 +116,7 @@
             from_json(
                 value, 'source string, path string, size bigint, modified_at timestamp, reason string'
             ) as ignored
-        from text.`{{ literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/ignored`
+        from text.`{{ _literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/ignored`
     )
 {%- endmacro %}
 
@@ -133,7 +133,7 @@ with files as (
 ),
 
 in_tables as (
-    {% for source in declared_sources() %}
+    {% for source in _declared_sources() %}
     {%- set archive = ref('raw_' ~ source.name) -%}
     select '{{ source.name }}' as source, path, 'archive' as layer, count(*) as row_count from {{ archive }} group by path
     union all
@@ -173,7 +173,7 @@ where
     status is null
     or coalesce(in_quarantine, 0) <> rows_quarantined
     or (
-        source in {{ text_list(declared_sources('events') | map(attribute='name') | list + ['']) }}
+        source in {{ _text_list(_declared_sources('events') | map(attribute='name') | list + ['']) }}
         and coalesce(in_valid, 0) <> rows_valid
     )
     -- Of a delivery that was never taken raw has nothing, and of one that cannot be read again what it had.
@@ -181,7 +181,7 @@ where
         coalesce(in_archive, 0) <> rows_valid + rows_quarantined + rows_refused
         and not (
             status = 'refused'
-            and source in {{ text_list(declared_sources('daily_snapshot') | map(attribute='name') | list + ['']) }}
+            and source in {{ _text_list(_declared_sources('daily_snapshot') | map(attribute='name') | list + ['']) }}
         )
     )
     -- A refused file may have more rows counted than could be read: that is then why it is refused.

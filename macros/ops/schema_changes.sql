@@ -1,8 +1,8 @@
 {#- The columns that landed names have in the raw tables, as a query: source, landed_name, column_name, added_in, newest. -#}
 {% macro columns_of_sources() -%}
     {%- set rows = [] -%}
-    {%- for source in declared_sources() if execute -%}
-        {% do rows.extend(columns_of_source(source)) %}
+    {%- for source in _declared_sources() if execute -%}
+        {% do rows.extend(_columns_of_source(source)) %}
     {%- endfor -%}
     select
         cast(source as string) as source,
@@ -13,7 +13,7 @@
     from values
         (null, null, null, null, null)
         {%- for source, landed_name, column_name, added_in, newest in rows %},
-        ('{{ source }}', {{ text_literal(landed_name) }}, '{{ column_name }}', {{ added_in }}, {{ newest }})
+        ('{{ source }}', {{ _text_literal(landed_name) }}, '{{ column_name }}', {{ added_in }}, {{ newest }})
         {%- endfor %}
         as columns (source, landed_name, column_name, added_in, newest)
     where source is not null
@@ -24,9 +24,9 @@
   The same of one source, a list: source, landed name, column name, the version of the Delta table that brought the column
   ('null' where its log has left) and the table's version now. The declared ones the table has from the start.
 -#}
-{% macro columns_of_source(source) %}
+{% macro _columns_of_source(source) %}
     {%- set rows = [] -%}
-    {%- set raw = built_relation('raw_' ~ source.name) -%}
+    {%- set raw = _built_relation('raw_' ~ source.name) -%}
     {%- if raw is not none -%}
         {%- set history = run_query('describe history ' ~ raw ~ ' limit 100') -%}
         {%- set newest = history[0]['version'] | int -%}
@@ -52,7 +52,7 @@
 
 {#- Have the ledger follow the verdicts on files, and be made after the raw tables, whose columns it asks for by name. -#}
 {% macro follow_verdicts() %}
-    {%- for source in declared_sources() -%}
+    {%- for source in _declared_sources() -%}
         {% do ref('raw_' ~ source.name) %}
         {%- if source.arrives == 'events' -%}
             {% do changes_of(ref(source.name ~ '_files')) %}
@@ -66,12 +66,12 @@
   a run that leaves that one out would pass over what is new, for good.
 -#}
 {% macro accepted_files() -%}
-    {%- set judged = declared_sources() | selectattr('arrives', 'equalto', 'events') | map(attribute='name') | list -%}
+    {%- set judged = _declared_sources() | selectattr('arrives', 'equalto', 'events') | map(attribute='name') | list -%}
     select
         source,
         path
     from {{ ref('loaded_files') }}
-    where reason is null and source not in {{ text_list(judged + ['']) }}
+    where reason is null and source not in {{ _text_list(judged + ['']) }}
     {%- for name in judged %}
     union all
     select
@@ -85,15 +85,15 @@
 
 {#- A condition on the name of a source: that its lines have keys that grow. -#}
 {% macro is_of_growing_lines(source) -%}
-    {{ source }} in {{ text_list(declared_sources() | selectattr('arrives', 'equalto', 'growing_lines') | map(attribute='name') | list + ['']) }}
+    {{ source }} in {{ _text_list(_declared_sources() | selectattr('arrives', 'equalto', 'growing_lines') | map(attribute='name') | list + ['']) }}
 {%- endmacro %}
 
 
 {#- A condition on a row of `columns` of the ledger: a key of growing lines that is no declared one. -#}
 {% macro is_growing_key() -%}
     false
-    {%- for source in declared_sources() if source.arrives == 'growing_lines' %}
-    or (source = '{{ source.name }}' and landed_name not in {{ text_list(source.columns | map(attribute='landed_name') | list) }})
+    {%- for source in _declared_sources() if source.arrives == 'growing_lines' %}
+    or (source = '{{ source.name }}' and landed_name not in {{ _text_list(source.columns | map(attribute='landed_name') | list) }})
     {%- endfor %}
 {%- endmacro %}
 
@@ -116,7 +116,7 @@
 
 {#- The ledger of schema changes, for 'strata schema'; before the first build there is none. -#}
 {% macro schema_timeline() %}
-    {%- set ledger = built_relation('schema_changes') -%}
+    {%- set ledger = _built_relation('schema_changes') -%}
     {%- if execute and ledger is none -%}
         {% do exceptions.raise_compiler_error("There is no ledger of schema changes yet: 'dbt build' makes it.") %}
     {%- endif -%}

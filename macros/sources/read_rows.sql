@@ -10,10 +10,10 @@
     {%- set source = declared(name) -%}
     select
         {%- for column in source.columns %}
-        {{ read_value(column, '`' ~ column.raw_name ~ '`') }} as {{ column.name }},
+        {{ _read_value(column, '`' ~ column.raw_name ~ '`') }} as {{ column.name }},
         {%- endfor %}
         {%- if source.key_expression %}
-        {{ read_key(source) }} as {{ source.key }},
+        {{ _read_key(source) }} as {{ source.key }},
         {%- endif %}
         struct(`{{ source.columns | map(attribute='raw_name') | join('`, `') }}`) as landed,
         other_columns,
@@ -30,26 +30,26 @@
 
 
 {#- A landed text as a value of a declared column; null where it is not of the form. A cast alone is lenient. -#}
-{% macro read_value(column, text) -%}
+{% macro _read_value(column, text) -%}
     {%- if column.epoch -%}
         case when {{ text }} rlike '^-?[0-9]{1,17}\\z' then timestamp_{{ {'seconds': 'seconds', 'milliseconds': 'millis', 'microseconds': 'micros'}[column.epoch] }}(cast({{ text }} as bigint)) end
     {%- elif column.type == 'timestamp' -%}
-        {{ landed_time(text) }}
+        {{ _landed_time(text) }}
     {%- elif column.type == 'string' and not column.form -%}
         nullif({{ text }}, '')
     {%- elif column.type == 'string' -%}
-        case when {{ text }} rlike {{ form_of(column) }} then {{ text }} end
+        case when {{ text }} rlike {{ _form_of(column) }} then {{ text }} end
     {%- elif column.type == 'double' -%}
         {#- Too large for a double is none; -0.0 is 0. -#}
-        case when {{ text }} rlike {{ form_of(column) }} and abs(cast({{ text }} as double)) < double('infinity') then cast({{ text }} as double) + 0.0 end
+        case when {{ text }} rlike {{ _form_of(column) }} and abs(cast({{ text }} as double)) < double('infinity') then cast({{ text }} as double) + 0.0 end
     {%- else -%}
-        case when {{ text }} rlike {{ form_of(column) }} then try_cast({{ text }} as {{ column.type }}) end
+        case when {{ text }} rlike {{ _form_of(column) }} then try_cast({{ text }} as {{ column.type }}) end
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- The pattern that a whole text of a column must have, as a literal: the declared form, or the one of its type. -#}
-{% macro form_of(column) -%}
+{% macro _form_of(column) -%}
     {%- set forms = {
         'bigint': '-?[0-9]{1,18}',
         'int': '-?[0-9]{1,9}',
@@ -63,15 +63,15 @@
         {%- set whole = '-?[0-9]{1,' ~ (digits - scale) ~ '}' if digits > scale else '-?0' -%}
         {%- set form = whole ~ ('([.][0-9]{1,' ~ scale ~ '})?' if scale else '') -%}
     {%- endif -%}
-    {{- text_literal('^(?:' ~ form ~ ')\\z') -}}
+    {{- _text_literal('^(?:' ~ form ~ ')\\z') -}}
 {%- endmacro %}
 
 
 {#- The key that an expression makes of landed texts; null where one that it names is not of its form. -#}
-{% macro read_key(source) -%}
+{% macro _read_key(source) -%}
     {%- set parts = [] -%}
     {%- for column in source.columns if modules.re.search('\\b' ~ column.raw_name ~ '\\b', source.key_expression) -%}
-        {% do parts.append('(' ~ read_value(column, '`' ~ column.raw_name ~ '`') ~ ') is not null') %}
+        {% do parts.append('(' ~ _read_value(column, '`' ~ column.raw_name ~ '`') ~ ') is not null') %}
     {%- endfor -%}
     case when {{ parts | join(' and ') or 'true' }} then nullif(cast({{ source.key_expression }} as string), '') end
 {%- endmacro %}
@@ -91,7 +91,7 @@
     coalesce(
         malformed_line is null
         {%- for column in source.columns %}
-        and {{ is_of_form(source, column) }}
+        and {{ _is_of_form(source, column) }}
         {%- endfor %}
         {%- if source.key_expression %}
         and {{ source.key }} is not null
@@ -106,13 +106,13 @@
         array('field_count'),
         array_compact(array(
             {%- for column in source.columns %}
-            {{ form_reasons(source, column) }},
+            {{ _form_reasons(source, column) }},
             {%- endfor %}
             {%- if source.key_expression %}
             case when {{ source.key }} is null then '{{ source.key }}_missing' end,
             {%- endif %}
             {%- for reason, condition in rules.items() %}
-            case when {{ condition }} then {{ text_literal(reason) }} end,
+            case when {{ condition }} then {{ _text_literal(reason) }} end,
             {%- endfor %}
             cast(null as string)
         ))
@@ -121,13 +121,13 @@
 
 
 {#- Whether a value, read by read_rows(), is of its column's form and within its bounds; not true, maybe null, where not. -#}
-{% macro is_of_form(source, column) -%}
+{% macro _is_of_form(source, column) -%}
     {%- set name = column.name -%}
     {%- set conditions = [] -%}
     {%- if not column.nullable -%}
         {% do conditions.append(name ~ ' is not null') %}
     {%- endif -%}
-    {%- for bound in bounds_of(source, column) -%}
+    {%- for bound in _bounds_of(source, column) -%}
         {% do conditions.append(name ~ bound.allowed) %}
     {%- endfor -%}
     {%- if column.nullable -%}
@@ -139,7 +139,7 @@
 
 
 {#- What is wrong with a value, as elements of an array, null where nothing is. -#}
-{% macro form_reasons(source, column) -%}
+{% macro _form_reasons(source, column) -%}
     {%- set text = 'landed.`' ~ column.raw_name ~ '`' -%}
     {%- set reasons = [] -%}
     {%- if not column.nullable -%}
@@ -148,7 +148,7 @@
     {%- if column.type != 'string' or column.form -%}
         {% do reasons.append('case when ' ~ text ~ " <> '' and " ~ column.name ~ " is null then '" ~ column.reason ~ "_malformed' end") %}
     {%- endif -%}
-    {%- for bound in bounds_of(source, column) -%}
+    {%- for bound in _bounds_of(source, column) -%}
         {% do reasons.append('case when not ' ~ column.name ~ bound.allowed ~ " then '" ~ column.reason ~ '_' ~ bound.broken ~ "' end") %}
     {%- endfor -%}
     {{- reasons | join(',\n            ') or 'cast(null as string)' -}}
@@ -159,21 +159,21 @@
   The bounds of a declared column, its own and those that its part in the source brings: a list of objects with `allowed`, the
   end of a condition that holds within the bound, and `broken`, the end of the reason where it does not.
 -#}
-{% macro bounds_of(source, column) %}
+{% macro _bounds_of(source, column) %}
     {%- set bounds = [] -%}
     {%- if column.name == source.time -%}
         {% do bounds.append({'allowed': ' <= file_modified_at', 'broken': 'in_future'}) %}
-        {% do bounds.append({'allowed': ' >= ' ~ earliest_valid_at(), 'broken': 'too_early'}) %}
+        {% do bounds.append({'allowed': ' >= ' ~ _earliest_valid_at(), 'broken': 'too_early'}) %}
     {%- elif column.name == source.valid_from -%}
         {%- set day_after = ' < date_add(landed_on, 1)' -%}
         {% do bounds.append({'allowed': day_after, 'broken': 'after_landed_day'}) %}
-        {% do bounds.append({'allowed': ' >= ' ~ earliest_valid_at(), 'broken': 'too_early'}) %}
+        {% do bounds.append({'allowed': ' >= ' ~ _earliest_valid_at(), 'broken': 'too_early'}) %}
     {%- endif -%}
     {%- if column.minimum is not none -%}
-        {% do bounds.append({'allowed': ' >= cast(' ~ text_literal(column.minimum) ~ ' as ' ~ column.type ~ ')', 'broken': 'too_low'}) %}
+        {% do bounds.append({'allowed': ' >= cast(' ~ _text_literal(column.minimum) ~ ' as ' ~ column.type ~ ')', 'broken': 'too_low'}) %}
     {%- endif -%}
     {%- if column.maximum is not none -%}
-        {% do bounds.append({'allowed': ' <= cast(' ~ text_literal(column.maximum) ~ ' as ' ~ column.type ~ ')', 'broken': 'too_high'}) %}
+        {% do bounds.append({'allowed': ' <= cast(' ~ _text_literal(column.maximum) ~ ' as ' ~ column.type ~ ')', 'broken': 'too_high'}) %}
     {%- endif -%}
     {{ return(bounds) }}
 {% endmacro %}

@@ -36,10 +36,10 @@
         {%- endif -%}
         {%- if relation is not none and not flags.EMPTY -%}
             {#- As many as a table gets in some runs, so that one statement mostly tells all. -#}
-            {%- set history = history_of(relation, 20 if is_incremental() else 1) -%}
+            {%- set history = _history_of(relation, 20 if is_incremental() else 1) -%}
             {% do scope.update({'through': history[0].version ~ ' of ' ~ history[0].timestamp}) %}
             {%- if is_incremental() -%}
-                {% do narrow(scope, relation, history, columns, where, also) %}
+                {% do _narrow(scope, relation, history, columns, where, also) %}
             {%- endif -%}
         {%- endif -%}
         {#- What a body finds out reaches its materialization by no other way than this dictionary, which dbt shares. -#}
@@ -50,19 +50,19 @@
 
 
 {#- Narrow a scope of everything to what changed in a relation after the version that this model's table has come to. -#}
-{% macro narrow(scope, relation, history, columns, where, also) %}
-    {%- set known = table_property(this, scope.property) -%}
-    {%- set commits = commits_since(relation, history, known) -%}
+{% macro _narrow(scope, relation, history, columns, where, also) %}
+    {%- set known = _table_property(this, scope.property) -%}
+    {%- set commits = _commits_since(relation, history, known) -%}
     {%- if commits is not none -%}
         {%- set changes = commits | rejectattr('operation', 'in', ['SET TBLPROPERTIES', 'UNSET TBLPROPERTIES', 'OPTIMIZE']) | list -%}
         {%- set made_anew = changes | selectattr('is_made_anew') | list -%}
         {%- set too_old = changes | selectattr('is_old') | list -%}
-        {%- set is_kept = not changes or table_property(relation, 'delta.enableChangeDataFeed') == 'true' -%}
+        {%- set is_kept = not changes or _table_property(relation, 'delta.enableChangeDataFeed') == 'true' -%}
         {%- if not made_anew and not too_old and is_kept -%}
             {% do scope.update({'everything': false, 'is_old': commits | selectattr('is_day_old') | list | length > 0}) %}
             {%- set found = namespace(any=changes | length > 0 and not columns) -%}
             {%- for column in columns -%}
-                {%- set part = changed_values(relation, changes, column, where, also if loop.first else none) -%}
+                {%- set part = _changed_values(relation, changes, column, where, also if loop.first else none) -%}
                 {% do scope.parts.update({column: part}) %}
                 {%- set found.any = found.any or part.values() | first | length > 0 -%}
             {%- endfor -%}
@@ -76,13 +76,13 @@
   The commits of a Delta table after the version that a property's text tells, newest first; none where they are not all
   in its log, or the text tells of another table's. `history` has its newest ones.
 -#}
-{% macro commits_since(relation, history, known) %}
+{% macro _commits_since(relation, history, known) %}
     {%- set version = (known or '').split(' of ')[0] -%}
     {%- if not version or version | int > history[0].version | int -%}
         {{ return(none) }}
     {%- endif -%}
     {%- set count = history[0].version | int - version | int -%}
-    {%- set commits = history[:count + 1] if count < history | length else history_of(relation, count + 1) -%}
+    {%- set commits = history[:count + 1] if count < history | length else _history_of(relation, count + 1) -%}
     {#- The version itself may have left the log; those after it may not. -#}
     {%- set same = commits | length <= count or commits[count].version ~ ' of ' ~ commits[count].timestamp == known -%}
     {{ return(commits[:count] if same and commits | length >= count and (count or same) else none) }}
@@ -90,7 +90,7 @@
 
 
 {#- The newest commits of a Delta table: version and time as text, operation, how old they are. -#}
-{% macro history_of(relation, limit) %}
+{% macro _history_of(relation, limit) %}
     {%- set commits = [] -%}
     {%- set now = modules.datetime.datetime.now(modules.pytz.utc).replace(tzinfo=none) -%}
     {%- for row in run_query('describe history ' ~ relation ~ ' limit ' ~ limit) -%}
@@ -110,20 +110,20 @@
 
 
 {#- The newest of them. -#}
-{% macro newest_version(relation) %}
-    {{ return(history_of(relation, 1)[0]) }}
+{% macro _newest_version(relation) %}
+    {{ return(_history_of(relation, 1)[0]) }}
 {% endmacro %}
 
 
 {#- The values, or the days, of a column in the rows that some commits of a Delta table changed; see scope_predicate. -#}
-{% macro changed_values(relation, commits, column, where, also) %}
+{% macro _changed_values(relation, commits, column, where, also) %}
     {%- set type = (adapter.get_columns_in_relation(relation) | selectattr('name', 'equalto', column) | first).dtype -%}
     {%- set is_text = type not in ('date', 'timestamp') -%}
     {%- set value = column if is_text else 'date(' ~ column ~ ')' -%}
     {%- set found = [] -%}
     {%- set feed -%}
         select {{ value }} as value
-        from table_changes({{ text_literal(relation | string | replace('`', '')) }}, {{ commits[-1].version if commits }}, {{ commits[0].version if commits }})
+        from table_changes({{ _text_literal(relation | string | replace('`', '')) }}, {{ commits[-1].version if commits }}, {{ commits[0].version if commits }})
         where {{ column }} is not null{{ ' and (' ~ where ~ ')' if where }}
     {%- endset -%}
     {%- if is_text -%}
@@ -169,19 +169,19 @@
     {%- elif not scope.parts -%}
         true
     {%- else -%}
-        ({{ scope_predicate(scope.parts[by or scope.parts.keys() | first], column) }})
+        ({{ _scope_predicate(scope.parts[by or scope.parts.keys() | first], column) }})
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- The condition on this model's own rows: which ones are made anew. -#}
-{% macro replaced_rows(scope) -%}
+{% macro _replaced_rows(scope) -%}
     {%- if scope.everything -%}
         {#- Spark plans a bare `true` as another statement, and fails on it. -#}
         {{ scope.replaces[0] }} is not null
     {%- else -%}
         {%- for part in scope.parts.values() -%}
-            ({{ scope_predicate(part, scope.replaces[loop.index0]) }}){{ ' or ' if not loop.last }}
+            ({{ _scope_predicate(part, scope.replaces[loop.index0]) }}){{ ' or ' if not loop.last }}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
@@ -191,7 +191,7 @@
   A set of rows as a condition on a column: `values`, a list of texts; `ranges`, a list of pairs of timestamps as text,
   half-open; or `days`, a list of dates as text (without a column: of a table laid out by year, month and day).
 -#}
-{% macro scope_predicate(scope, column) -%}
+{% macro _scope_predicate(scope, column) -%}
     {%- if 'days' in scope -%}
         {%- if not scope['days'] -%}
             false
@@ -211,7 +211,7 @@
         {%- endif -%}
     {%- elif 'values' in scope -%}
         {%- if scope['values'] -%}
-            {{ column }} in {{ text_list(scope['values']) }}
+            {{ column }} in {{ _text_list(scope['values']) }}
         {%- else -%}
             false
         {%- endif -%}
@@ -226,7 +226,7 @@
 
 
 {#- Replace in `relation` the rows that a condition names by those of `sql`, in one commit. -#}
-{% macro replace_where(relation, predicate, sql) -%}
+{% macro _replace_where(relation, predicate, sql) -%}
     insert into {{ relation }} replace where {{ predicate }}
     {{ sql }}
 {%- endmacro %}

@@ -20,7 +20,7 @@
     {%- set existing = load_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set scopes = graph.get('strata_scopes', {}).pop(model.unique_id, []) -%}
-    {%- set properties = {'delta.enableChangeDataFeed': 'true'} if is_followed() else {} -%}
+    {%- set properties = {'delta.enableChangeDataFeed': 'true'} if _is_followed() else {} -%}
     {%- for scope in scopes if scope.through is not none -%}
         {% do properties.update({scope.property: scope.through}) %}
     {%- endfor -%}
@@ -38,21 +38,21 @@
         {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
         {#- What is older than some days the feed may not tell: the table keeps up though nothing changes. -#}
         {%- if not flags.EMPTY and scopes | selectattr('is_old') | list | length > 0 -%}
-            {% do set_table_properties(target_relation, properties) %}
+            {% do _set_table_properties(target_relation, properties) %}
         {%- endif -%}
     {%- else -%}
         {#- Before the write: what was written without is never told. -#}
-        {%- if is_followed() and table_property(target_relation, 'delta.enableChangeDataFeed') != 'true' -%}
-            {% do set_table_properties(target_relation, {'delta.enableChangeDataFeed': 'true'}) %}
+        {%- if _is_followed() and _table_property(target_relation, 'delta.enableChangeDataFeed') != 'true' -%}
+            {% do _set_table_properties(target_relation, {'delta.enableChangeDataFeed': 'true'}) %}
         {%- endif -%}
         {% call statement('main') -%}
             {%- if config.get('incremental_strategy') == 'append_new' -%}
             insert into {{ target_relation }} {{ compiled_code }}
             {%- else -%}
-            {{ replace_where(target_relation, replaced_rows(scopes[0]), compiled_code) }}
+            {{ _replace_where(target_relation, _replaced_rows(scopes[0]), compiled_code) }}
             {%- endif -%}
         {%- endcall %}
-        {% do set_table_properties(target_relation, properties) %}
+        {% do _set_table_properties(target_relation, properties) %}
     {%- endif -%}
 
     {{ run_hooks(post_hooks) }}
@@ -61,7 +61,7 @@
 
 
 {#- Whether a table follows that of this model by its changes: only then they are kept, for they cost. -#}
-{% macro is_followed() %}
+{% macro _is_followed() %}
     {%- for node in graph.nodes.values()
         if node.config.get('incremental_strategy') in ('replace_where', 'append_new') and model.unique_id in node.depends_on.nodes -%}
         {{ return(true) }}

@@ -15,7 +15,7 @@
         select
             {%- for name in agate_table.column_names %}
             {%- set value = row[loop.index0] %}
-            cast({{ 'null' if value is none else text_literal(value | string) }}
+            cast({{ 'null' if value is none else _text_literal(value | string) }}
                 as {{ types.get(name, adapter.convert_type(agate_table, loop.index0)) }}) as {{ adapter.quote(name) }}
             {{- ',' if not loop.last }}
             {%- endfor %}

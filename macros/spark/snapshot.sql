@@ -36,17 +36,17 @@
     {%- endif -%}
     {{ run_hooks(pre_hooks) }}
 
-    {% do load_source(source) %}
+    {% do _load_source(source) %}
     {%- if load_relation(relation) is none -%}
-        {% do create_delta_table(model, relation, empty_history(source, compiled_code)) %}
+        {% do _create_delta_table(model, relation, _empty_history(source, compiled_code)) %}
     {%- endif -%}
     {% do take_over_days_as_text() %}
-    {%- set state = history_state(relation) -%}
+    {%- set state = _history_state(relation) -%}
     {%- set mode = var('history') or '' -%}
     {%- if mode == 'rebuild' -%}
-        {% do rebuild_history(source, relation, state, compiled_code) %}
+        {% do _rebuild_history(source, relation, state, compiled_code) %}
     {%- else -%}
-        {% do take_pending_days(source, relation, state, mode, compiled_code) %}
+        {% do _take_pending_days(source, relation, state, mode, compiled_code) %}
     {%- endif -%}
     {% call noop_statement('main', 'OK') -%} {%- endcall %}
 

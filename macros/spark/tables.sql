@@ -2,7 +2,7 @@
   Make the Delta table of a node from a query, in one commit, with the node's configured and the given properties;
   whatever node runs at the moment. With `replace` it takes the place of the one that is there, history included.
 -#}
-{% macro create_delta_table(node, relation, sql, properties={}, replace=false) %}
+{% macro _create_delta_table(node, relation, sql, properties={}, replace=false) %}
     {%- set all_properties = dict(node.config.get('tblproperties') or {}) -%}
     {% do all_properties.update(properties) %}
     {% do adapter.create_schema(relation) %}
@@ -13,7 +13,7 @@
         partitioned by ({{ node.config.partition_by | join(', ') }})
         {%- endif %}
         {%- if all_properties %}
-        tblproperties ({{ properties_list(all_properties) }})
+        tblproperties ({{ _properties_list(all_properties) }})
         {%- endif %}
         as
         {{ sql }}
@@ -30,26 +30,27 @@
     {%- set properties = dict(config.get('tblproperties') or {}) -%}
     {%- do properties.update(model.get('properties', {})) -%}
     {%- if properties %}
-    tblproperties ({{ properties_list(properties) }})
+    tblproperties ({{ _properties_list(properties) }})
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- Set table properties (a dict of texts), in a commit of its own. -#}
-{% macro set_table_properties(relation, properties) %}
-    {% do run_query('alter table ' ~ relation ~ ' set tblproperties (' ~ properties_list(properties) ~ ')') %}
+{% macro _set_table_properties(relation, properties) %}
+    {% do run_query('alter table ' ~ relation ~ ' set tblproperties (' ~ _properties_list(properties) ~ ')') %}
 {% endmacro %}
 
 
-{% macro properties_list(properties) -%}
+{#- Properties, a dict, as the list in the brackets of `tblproperties`. -#}
+{% macro _properties_list(properties) -%}
     {%- for name, value in properties.items() -%}
-        {{ text_literal(name) }} = {{ text_literal(value | string) }}{{ ', ' if not loop.last }}
+        {{ _text_literal(name) }} = {{ _text_literal(value | string) }}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
 
 {#- The properties of a table, a dict of texts. -#}
-{% macro table_properties(relation) %}
+{% macro _table_properties(relation) %}
     {%- set properties = {} -%}
     {%- for row in run_query('show tblproperties ' ~ relation) -%}
         {% do properties.update({row[0]: row[1]}) %}
@@ -59,17 +60,17 @@
 
 
 {#- The value of a table property as text, or none. -#}
-{% macro table_property(relation, name) %}
-    {{ return(table_properties(relation).get(name)) }}
+{% macro _table_property(relation, name) %}
+    {{ return(_table_properties(relation).get(name)) }}
 {% endmacro %}
 
 
 {#-
   Add the text columns that a table does not have yet, in one commit: Delta's schema evolution, of the table's description
-  alone. `columns` as named_columns gives them; the comment of a column tells the name that it landed under. Returns those
+  alone. `columns` as _named_columns gives them; the comment of a column tells the name that it landed under. Returns those
   added.
 -#}
-{% macro add_columns(relation, columns) %}
+{% macro _add_columns(relation, columns) %}
     {%- if not columns -%}
         {{ return([]) }}
     {%- endif -%}
@@ -77,7 +78,7 @@
     {%- set missing = columns | rejectattr('column_name', 'in', there) | list -%}
     {%- set definitions = [] -%}
     {%- for column in missing -%}
-        {% do definitions.append('`' ~ column.column_name ~ '` string comment ' ~ text_literal('landed as ' ~ column.name)) %}
+        {% do definitions.append('`' ~ column.column_name ~ '` string comment ' ~ _text_literal('landed as ' ~ column.name)) %}
     {%- endfor -%}
     {%- if missing -%}
         {% do run_query('alter table ' ~ relation ~ ' add columns (' ~ definitions | join(', ') ~ ')') %}
@@ -87,7 +88,7 @@
 
 
 {#- A query with its columns in the order of a table's, for an insert goes by position; null is what it lacks. -#}
-{% macro in_columns_of(relation, sql) -%}
+{% macro _in_columns_of(relation, sql) -%}
     {%- set given = get_columns_in_query(sql) -%}
     select
         {%- for column in adapter.get_columns_in_relation(relation) %}
@@ -103,23 +104,23 @@
 {#-
   A text as a Spark literal: Spark reads backslashes in literals as escapes.
 -#}
-{% macro text_literal(value) -%}
+{% macro _text_literal(value) -%}
     '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}'
 {%- endmacro %}
 
 
 {#- Texts as a list in brackets, for `in`. -#}
-{% macro text_list(values) -%}
+{% macro _text_list(values) -%}
     (
     {%- for value in values -%}
-        {{ text_literal(value) }}{{ ', ' if not loop.last }}
+        {{ _text_literal(value) }}{{ ', ' if not loop.last }}
     {%- endfor -%}
     )
 {%- endmacro %}
 
 
 {#- The node of a model or snapshot, by its name. -#}
-{% macro built_node(name) %}
+{% macro _built_node(name) %}
     {%- for node in graph.nodes.values() if node.name == name and node.resource_type in ('model', 'snapshot') -%}
         {{ return(node) }}
     {%- endfor -%}
@@ -129,8 +130,8 @@
 {#-
   The place where this run writes a node's table, by the node's name, whether it is there or not. Makes no edge in dbt's graph.
 -#}
-{% macro place_of(name) %}
-    {%- set node = built_node(name) -%}
+{% macro _place_of(name) %}
+    {%- set node = _built_node(name) -%}
     {{ return(api.Relation.create(schema=node.schema, identifier=node.alias, type='table')) }}
 {% endmacro %}
 
@@ -139,15 +140,15 @@
   Where this run reads a node's table, by the node's name, as ref() has it: its own place, or, with --defer where there is none,
   the place that the state tells. None when it has not been built.
 -#}
-{% macro built_relation(name) %}
-    {%- set own = load_relation(place_of(name)) -%}
-    {{ return(deferred_relation(name) if own is none else own) }}
+{% macro _built_relation(name) %}
+    {%- set own = load_relation(_place_of(name)) -%}
+    {{ return(_deferred_relation(name) if own is none else own) }}
 {% endmacro %}
 
 
 {#- A node's table that a run with --defer reads where it has none of its own; none in other runs. Nothing writes it. -#}
-{% macro deferred_relation(name) %}
-    {%- set deferred = built_node(name).get('defer_relation') -%}
+{% macro _deferred_relation(name) %}
+    {%- set deferred = _built_node(name).get('defer_relation') -%}
     {%- if deferred -%}
         {{ return(load_relation(api.Relation.create(schema=deferred.schema, identifier=deferred.alias, type='table'))) }}
     {%- endif -%}

@@ -3,8 +3,8 @@
   dbt run-operation versions --args '{table: stage.purchases}'
 -#}
 {% macro versions(table, limit=20) %}
-    {%- set history = run_query('describe history ' ~ existing_table(table) ~ ' limit ' ~ limit | int) -%}
-    {% do print_rows(history.select(['version', 'timestamp', 'operation', 'operationMetrics'])) %}
+    {%- set history = run_query('describe history ' ~ _existing_table(table) ~ ' limit ' ~ limit | int) -%}
+    {% do _print_rows(history.select(['version', 'timestamp', 'operation', 'operationMetrics'])) %}
 {% endmacro %}
 
 
@@ -17,13 +17,13 @@
     {%- if (version is none) == (timestamp is none) -%}
         {% do exceptions.raise_compiler_error('rows_at wants either a version or a timestamp, such as {table: stage.purchases, version: 3}.') %}
     {%- endif -%}
-    {%- set at = 'version as of ' ~ version | int if version is not none else 'timestamp as of ' ~ text_literal(timestamp) -%}
-    {% do print_rows(run_query('select * from ' ~ existing_table(table) ~ ' ' ~ at ~ ' limit ' ~ limit | int)) %}
+    {%- set at = 'version as of ' ~ version | int if version is not none else 'timestamp as of ' ~ _text_literal(timestamp) -%}
+    {% do _print_rows(run_query('select * from ' ~ _existing_table(table) ~ ' ' ~ at ~ ' limit ' ~ limit | int)) %}
 {% endmacro %}
 
 
 {#- A table's name, when it is there. -#}
-{% macro existing_table(table) %}
+{% macro _existing_table(table) %}
     {%- set parts = (table | string).split('.') -%}
     {%- set relation = load_relation(api.Relation.create(schema=parts[0], identifier=parts[1], type='table'))
         if parts | length == 2 else none -%}
@@ -34,6 +34,7 @@
 {% endmacro %}
 
 
-{% macro print_rows(rows) %}
+{#- Print rows on the terminal, all of them. -#}
+{% macro _print_rows(rows) %}
     {% do rows.print_table(max_rows=none, max_columns=none, max_column_width=60) %}
 {% endmacro %}

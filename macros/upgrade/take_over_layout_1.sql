@@ -3,18 +3,18 @@
 
   What they have of other names is taken over here, once: the lines of fleet sensors, which stood in a table of their own, the
   record of the histories, and the tables of ops that are no more. All else is taken over by itself: raw.loaded_files is made of what raw holds
-  (note_what_raw_holds), and tables that follow others by no version yet are made anew. A run that is killed here does it again.
+  (_note_what_raw_holds), and tables that follow others by no version yet are made anew. A run that is killed here does it again.
 -#}
-{% macro take_over_layout_1() %}
-    {%- set place = place_of('raw_fleet_sensors') -%}
-    {%- set archive = older_lines() -%}
+{% macro _take_over_layout_1() %}
+    {%- set place = _place_of('raw_fleet_sensors') -%}
+    {%- set archive = _older_lines() -%}
     {%- set source = declared('fleet_sensors') -%}
     {%- if archive is not none and source is not none -%}
         {{ log('The lake is of an older layout: its lines of fleet sensors are taken over.', info=True) }}
-        {%- set ops = place_of('landed_files').schema -%}
+        {%- set ops = _place_of('landed_files').schema -%}
         {%- set states = load_relation(api.Relation.create(schema=ops, identifier='sensor_files', type='table')) -%}
         {% call statement('older_lines') -%}
-            create or replace temporary view {{ landed_rows(source) }} as
+            create or replace temporary view {{ _landed_rows(source) }} as
             select
                 -- Lines that were read before the archive kept them are there by their values.
                 coalesce(line, '{' || array_join(transform(
@@ -30,8 +30,8 @@
             {%- endif %}
         {%- endcall %}
         {% do run_query('drop table if exists ' ~ place) %}
-        {% do load_lines(source, place, none, {'to_load': [], 'deliveries': []}, is_viewed=true) %}
-        {% do drop_judged_keys(source) %}
+        {% do _load_lines(source, place, none, {'to_load': [], 'deliveries': []}, is_viewed=true) %}
+        {% do _drop_judged_keys(source) %}
         {% do adapter.cache_added(place) %}
     {%- endif -%}
     {%- if archive is not none -%}
@@ -39,34 +39,34 @@
         {% do run_query('drop table if exists ' ~ archive) %}
     {%- endif -%}
     {#- The record of the histories, which they read: it stood in ops. -#}
-    {%- set record = api.Relation.create(schema=place_of('landed_files').schema, identifier='history_days', type='table') -%}
-    {%- if load_relation(record) is not none and built_relation('history_days') is none -%}
-        {% do create_delta_table(built_node('history_days'), place_of('history_days'), 'select * from ' ~ record) %}
+    {%- set record = api.Relation.create(schema=_place_of('landed_files').schema, identifier='history_days', type='table') -%}
+    {%- if load_relation(record) is not none and _built_relation('history_days') is none -%}
+        {% do _create_delta_table(_built_node('history_days'), _place_of('history_days'), 'select * from ' ~ record) %}
     {%- endif -%}
     {%- for kind, names in [
         ('table', ['history_days', 'event_files', 'sensor_files', 'sensor_keys', 'purchase_files', 'purchase_deliveries']),
         ('view', ['event_intake', 'sensor_intake', 'purchase_intake']),
     ] -%}
         {%- for name in names -%}
-            {% do run_query('drop ' ~ kind ~ ' if exists ' ~ place_of('landed_files').schema ~ '.' ~ name) %}
+            {% do run_query('drop ' ~ kind ~ ' if exists ' ~ _place_of('landed_files').schema ~ '.' ~ name) %}
         {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}
 
 
 {#- Whether the lake is of layout 1: it has tables of raw, and nothing that says what they hold. -#}
-{% macro is_of_layout_1() %}
-    {%- for source in declared_sources() if built_relation('raw_' ~ source.name) is not none -%}
+{% macro _is_of_layout_1() %}
+    {%- for source in _declared_sources() if _built_relation('raw_' ~ source.name) is not none -%}
         {{ return(true) }}
     {%- endfor -%}
     {#- A run that took it over may have been killed when it had dropped one of them. -#}
-    {{ return(older_lines() is not none) }}
+    {{ return(_older_lines() is not none) }}
 {% endmacro %}
 
 
 {#- The table that lines of fleet sensors stood in, none where there is none. -#}
-{% macro older_lines() %}
+{% macro _older_lines() %}
     {{ return(load_relation(
-        api.Relation.create(schema=place_of('raw_fleet_sensors').schema, identifier='sensor_lines', type='table')
+        api.Relation.create(schema=_place_of('raw_fleet_sensors').schema, identifier='sensor_lines', type='table')
     )) }}
 {% endmacro %}

@@ -1,13 +1,11 @@
 {{ config(materialized='table') }}
 
--- depends_on: {{ ref('raw_fleet_sensors') }}
-
 with windows as (
     select * from {{ ref('sensor_windows') }}
 ),
 
-landed_names as (
-    {{ landed_column_names('raw_fleet_sensors') }}
+sensor_names as (
+    select * from {{ ref('sensor_names') }}
 ),
 
 trucks as (
@@ -46,14 +44,14 @@ sensors as (
 sensor_catalog as (
     select
         sensors.sensor,
-        landed_names.landed_name,
+        sensor_names.landed_name,
         sensors.first_seen_at,
         sensors.last_seen_at,
         sensors.truck_count,
         sensors.reading_count,
         sensors.window_share
     from sensors
-    left join landed_names on sensors.sensor = landed_names.column_name
+    left join sensor_names on sensors.sensor = sensor_names.column_name
 )
 
 select * from sensor_catalog
