@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -35,9 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     places_of_its_own = {"STRATA_LAKE": str(folder / "lake"), "STRATA_LANDING": str(folder / "landing")}
     (folder / "landing").mkdir()
     command = (str(DBT), "docs", "generate", "--static", "--target-path", str(folder / "target"))
-    done = subprocess.run(
-        command, cwd=places.ROOT, env=os.environ | places_of_its_own, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=places.ROOT, env=os.environ | places_of_its_own, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     return folder / "target"
 
@@ -65,7 +64,7 @@ def test_every_table_and_column_is_described(manifest: dict) -> None:
 
 
 def test_every_macro_is_described_or_the_engines_own(manifest: dict) -> None:
-    """One that people and models call is described, its arguments too; the engine's begin with `_` and are not shown."""
+    """What people and models call is described, arguments too; the engine's own begin with `_` and are not shown."""
     macros = own(manifest["macros"], "macro")
     assert [one["name"] for one in macros if one["docs"]["show"] == one["name"].startswith("_")] == []
     shown = [one for one in macros if one["docs"]["show"]]
@@ -90,9 +89,7 @@ def test_every_variable_is_described() -> None:
     names = [line.split(":")[0].strip() for line in lines if not line.lstrip().startswith("#")]
     assert "window_minutes" in names
     assert lines[0].lstrip().startswith("#")
-    undescribed = [
-        line for before, line in zip(lines, lines[1:], strict=False) if "#" not in before and "#" not in line
-    ]
+    undescribed = [line for before, line in itertools.pairwise(lines) if "#" not in before and "#" not in line]
     # These two are one setting, and have one comment.
     assert undescribed == ["  replay_from: null"]
     readme = (places.ROOT / "README.md").read_text()
@@ -124,7 +121,7 @@ def test_the_overview_leads_nowhere_that_is_not(manifest: dict) -> None:
     assert len(led_to) > 5
     assert [id for kind, id in led_to if manifest["nodes"].get(id, {}).get("resource_type") != kind] == []
     names = {node["schema"] for node in own(manifest["nodes"], "model")}
-    assert {name for name in re.findall(r"^\| `(\w+)` \|", overview, re.MULTILINE)} == names
+    assert set(re.findall(r"^\| `(\w+)` \|", overview, re.MULTILINE)) == names
 
 
 # --- the project's shape, by the rules of dbt-project-evaluator that apply --------------------------------------------
@@ -140,7 +137,7 @@ def test_a_mart_reads_no_raw_and_nothing_that_lands(manifest: dict) -> None:
 
 
 def test_a_source_is_read_by_its_raw_model_alone(manifest: dict) -> None:
-    """No fan-out of a source, and no join on one: its model reads the record of what was loaded besides, and no table."""
+    """No fan-out of a source, and no join on one: its model reads what was loaded of it besides, and nothing else."""
     readers = {
         id: [child for child in manifest["child_map"][id] if not child.startswith("test.")]
         for id in manifest["sources"]
@@ -163,7 +160,7 @@ def test_no_table_fans_out_into_many_ends(manifest: dict) -> None:
 
 
 def test_every_model_is_tested(manifest: dict) -> None:
-    """By a data test or a unit test; a listing of files, which is a view on what the plugin wrote, by Python's tests."""
+    """By a data test or a unit test; a listing of files, a view on what the plugin wrote, by Python's tests."""
     for node in own(manifest["nodes"], "model", "snapshot", "seed"):
         tests = [child for child in manifest["child_map"][node["unique_id"]] if "test." in child]
         assert tests or node["name"] in ("intake", "ignored_files"), node["name"]
@@ -177,7 +174,7 @@ def browser() -> Iterator[Chrome]:
     """A real one, Debian's Chromium or the one that is there."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
-    assert chromium and driver, "No Chromium with its driver is there: run 'make test-prerequisites'."
+    assert None not in (chromium, driver), "No Chromium with its driver is there: run 'make test-prerequisites'."
     options = ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1500,1400"):
@@ -233,7 +230,7 @@ def test_the_site_greets_with_the_overview(browser: Chrome, address: str) -> Non
     browser.get(address)
     awaited(browser, "h1", "Strata")
     text = browser.find_element(By.TAG_NAME, "body").text
-    for part in ("What lands, and what it becomes", "Layers", "Keys", "As of", "Who to turn to", "data-team@example.com"):
+    for part in ("What lands, and", "Layers", "Keys", "As of", "Who to turn to", "data-team@example.com"):
         assert part in text
     assert "{{" not in text.replace("{{ valid_as_of(", "").replace("{{ recorded_as_of(", "")
     assert errors(browser) == []
