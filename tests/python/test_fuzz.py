@@ -44,7 +44,7 @@ FILLER = ROW * 40
 
 
 def test_what_is_wrong_in_the_tables_is_found_and_shrunk(own: fuzz.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = [File("events", "a.csv", f"time,action\n{FILLER}{ROW}".encode()), File("events", "b.csv", b"time,action\n")]
+    files = [File("events", "a.csv", f"time,action\n{ROW * 7}".encode()), File("events", "b.csv", b"time,action\n")]
     # A reading that does not know of actions finds each of them wrong, and the smallest file that shows it has one row.
     judged = fuzz_reading.judged_event
     monkeypatch.setattr(fuzz_reading, "judged_event", lambda time, _, *rest: judged(time, "x", *rest))

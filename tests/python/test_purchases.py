@@ -742,7 +742,7 @@ def commits(folder: Path) -> int:
 
 
 def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(tmp_path: Path) -> None:
-    days = random_days(3, 8, 50)
+    days = random_days(3, 6, 50)
     land(Lake(tmp_path), days)
     variables = ("--vars", str(ANY))
     for command, more in ((("catch-up",), 5), (("replay", "--from", str(sorted(days)[0])), 4)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -154,7 +155,7 @@ def test_what_loads_and_what_keeps_history_give_the_rows_of_main(change: Checkou
         "models/raw/events/_events__sources.yml", "max_quarantined_share: 0.05", "max_quarantined_share: 0.06"
     )
     change.replace("macros/spark/snapshot.sql", "noop_statement('main', 'OK')", "noop_statement('main', 'OK, taken')")
-    change.make("slim")
+    change.make("slim", DBT_EXCLUDE_RESOURCE_TYPES="unit_test test")
     lake = change.folder / "target/slim/lake"
     tables = change.tables(lake)
     assert {"raw.events", "raw.loaded_files", "stage.events", "stage.purchases", "stage.history_days"} < tables
@@ -171,7 +172,8 @@ def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(main: Checkout, ch
     dbt = str(change.folder / ".venv/bin/dbt")
     quarter_the_average(change)
     try:
-        change.make("slim", f"STATE={main.folder / 'target/state/manifest.json'}", **lake)
+        without_tests = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test test"}
+        change.make("slim", f"STATE={main.folder / 'target/state/manifest.json'}", **lake, **without_tests)
         assert change.tables(main.folder / "lake") == {
             "mart.action_windows",
             "mart.action_totals",
@@ -183,6 +185,36 @@ def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(main: Checkout, ch
         change.run(dbt, "run-operation", "drop_own_schemas", "--target", "dev", **lake)
     assert change.tables(main.folder / "lake") == set()
     assert (main.folder / "lake/warehouse/mart.db/action_windows/_delta_log").is_dir()
+
+
+def test_the_recipes_for_contributors_do_what_they_say(change: Checkout) -> None:
+    """Each diff of CONTRIBUTING.md applied as it stands, each command run as it stands, on a lake that is built."""
+    change.run("tar", "-xzf", "target/state.tar.gz", "lake", "landing")
+    newest = max(change.folder.glob("landing/purchases/*/*/*/*"))
+    header, *rows = newest.read_text().splitlines()
+    user = header.split(",").index("user")
+    longer = [",".join("10000001" if at == user else text for at, text in enumerate(row.split(","))) for row in rows]
+    later = newest.parents[3] / "2023/12/31" / newest.name
+    later.parent.mkdir(parents=True)
+    later.write_text("\n".join([header, *longer]) + "\n")
+    refused = change.run(str(change.folder / ".venv/bin/dbt"), "snapshot", succeeds=False)
+    assert "more than max_quarantined_share" in refused
+    text = (change.folder / "CONTRIBUTING.md").read_text()
+    _, *recipes = text[text.index("## Recipes") :].split("\n### ")
+    assert len(recipes) == 3
+    for recipe in recipes:
+        [diff] = re.findall(r"```diff\n(.*?)```", recipe, re.DOTALL)
+        [commands] = re.findall(r"```sh\n(.*?)```", recipe, re.DOTALL)
+        (change.folder / "recipe.diff").write_text(diff)
+        change.run("git", "apply", "recipe.diff")
+        change.run("sh", "-ec", f"PATH={shlex.quote(str(change.folder / '.venv/bin'))}:$PATH\n{commands}")
+    [row] = change.ask(
+        change.folder / "lake",
+        "select (select max(recorded_on) from stage.purchases) as taken, "
+        "(select count(*) from stage.purchases where user_id = 10000001) as longer, "
+        "(select count_if(net_open_count = open_count - close_count) from mart.action_windows) as netted",
+    )
+    assert (row["taken"], row["longer"] > 0, row["netted"] > 100) == ("2023-12-31", True, True)
 
 
 def test_everything_is_built_where_nothing_can_be_compared(change: Checkout, tmp_path: Path) -> None:
@@ -197,6 +229,9 @@ def test_everything_is_built_where_nothing_can_be_compared(change: Checkout, tmp
     assert "What dbt does not compare differs (variables, packages, pins or Python): everything is built." in said
     assert "dbt build --target dev --vars" in said
     (change.folder / "target/state.tar.gz").unlink()
-    said = change.make("slim", f"BIN={tmp_path}")
+    # Nor is the environment set up by the make that this one calls.
+    for name in ("set-up", "archived"):
+        (tmp_path / name).touch()
+    said = change.make("slim", f"BIN={tmp_path}", f"SET_UP={tmp_path / 'set-up'}", f"ARCHIVED={tmp_path / 'archived'}")
     assert "There is no target/state.tar.gz to compare with: everything is built.\n" in said
     assert "dbt build\n" in said

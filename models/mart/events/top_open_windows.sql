@@ -13,7 +13,12 @@ most_opens as (
 top_open_windows as (
     select
         row_number() over (order by open_count desc, window_start asc) as rank,
-        *
+        window_start,
+        window_end,
+        open_count,
+        close_count,
+        total_count,
+        average_actions
     from most_opens
 )
 
