@@ -192,14 +192,31 @@
 {% endmacro %}
 
 
-{#- Note what a run has loaded of some deliveries; `raw` holds their rows. -#}
-{% macro _note_loaded_files(source, raw, changes) %}
+{#-
+  Where there is no raw table of a source, nothing of it is loaded, whatever is noted: a table that somebody dropped is made anew
+  of the files that are there.
+-#}
+{% macro _forget_all_files(source, raw) %}
+    {%- set forgotten = run_query('delete from ' ~ _place_of('loaded_files') ~ " where source = '" ~ source.name ~ "'")[0][0] -%}
+    {%- if forgotten -%}
+        {% do exceptions.warn(
+            'The table ' ~ raw ~ ' is gone: it is made anew from the files of ' ~ source.name ~ ' that are in the landing folder;'
+            ~ ' to have those that have left it too, bring them back.'
+        ) %}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- Note what a run has loaded of some deliveries; `raw` holds their rows. Of a new raw table nothing is noted before. -#}
+{% macro _note_loaded_files(source, raw, changes, is_new) %}
     {%- if changes.deliveries -%}
         {%- set is_daily = source.arrives == 'daily_snapshot' -%}
         {%- set is_lines = source.arrives == 'growing_lines' -%}
         {% call statement('note_loaded_files') -%}
-            insert into {{ _place_of('loaded_files') }} replace where
+            insert into {{ _place_of('loaded_files') }}
+            {%- if not is_new %} replace where
             source = '{{ source.name }}' and ({{ _deliveries_in(source, changes, 'loaded_files') }})
+            {%- endif %}
             select
                 '{{ source.name }}' as source,
                 listed.path,

@@ -448,6 +448,21 @@ def test_files_that_raw_has_not_loaded_are_not_judged(lake: Lake) -> None:
     assert rows == [(at("2026-01-02T10:00:00"), "Close", "events/a.csv"), (*GOOD[0], "events/b.csv")]
 
 
+def test_a_raw_table_that_somebody_dropped_is_made_anew_from_what_lies_there(lake: Lake) -> None:
+    own = replace(lake, prefix="dropped", landing_name="dropped")
+    own.land("a.csv", csv(*GOOD))
+    gone = own.land("b.csv", csv((at("2026-01-02T10:00:00"), "Close")))
+    assert own.make("--select", "+stage_events").success
+    own.rows("drop table raw.events".replace("raw.", own.schema("raw") + "."))
+    gone.unlink()
+    run = own.run("--select", "+stage_events")
+    assert run.success, run.said
+    assert "is gone: it is made anew from the files of events" in run.sentence("have those that have left it too")
+    assert own.rows("select path, rows_loaded from raw.loaded_files") == [("events/a.csv", len(GOOD))]
+    for table in ("raw.events", "stage.events"):
+        assert own.rows(f"select distinct path from {table}") == [("events/a.csv",)]
+
+
 def test_a_source_is_fresh_while_its_newest_landed_day_is_not_long_ago(lake: Lake) -> None:
     """As dbt source freshness has it; what cannot be loaded, or has not come, is no sign of life."""
     own = replace(lake, prefix="fresh", landing_name="fresh")
