@@ -74,7 +74,7 @@ slim: setup ## Build what differs from STATE and what follows it, in schemas STR
 	$(BIN)/dbt build --target dev $$select --vars '{history: catch-up}'
 
 daily: setup ## Say what is late, load what has landed, test it, and take every pending day of the histories
-	@$(BIN)/dbt source freshness; fresh=$$?; $(BIN)/dbt build && $(BIN)/strata catch-up && exit $$fresh
+	@failed=0; $(BIN)/dbt source freshness || failed=1; $(BIN)/dbt build || failed=1; $(BIN)/strata catch-up || failed=1; exit $$failed
 
 test: lint unit ## Run every check and test there is
 

@@ -31,11 +31,16 @@ OF_THE_PAGE = ("getIcon", "favicon")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the site, made of an empty lake."""
+    """The folder of the site, made of an empty lake by `make docs-site`."""
     folder = tmp_path_factory.mktemp("site")
-    places_of_its_own = {"STRATA_LAKE": str(folder / "lake"), "STRATA_LANDING": str(folder / "landing")}
+    places_of_its_own = {
+        "STRATA_LAKE": str(folder / "lake"),
+        "STRATA_LANDING": str(folder / "landing"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+    }
     (folder / "landing").mkdir()
-    command = (str(DBT), "docs", "generate", "--static", "--target-path", str(folder / "target"))
+    # The environment is there.
+    command = ("make", "--old-file=setup", "docs-site", f"BIN={DBT.parent}")
     done = subprocess.run(command, cwd=places.ROOT, env=os.environ | places_of_its_own, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     return folder / "target"

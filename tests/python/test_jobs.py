@@ -1,4 +1,4 @@
-"""`make state` and `make slim`, as a merge request's job runs them: what it builds, where, and with which rows."""
+"""What the pipelines' jobs run: `make state`, `make slim` and `make daily`; and the recipes for contributors."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ class Checkout:
         assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def make(self, *arguments: str, **environment: str) -> str:
+    def make(self, *arguments: str, succeeds: bool = True, **environment: str) -> str:
         """Run make; the environment is there."""
-        return self.run("make", "--no-print-directory", "--old-file=setup", *arguments, **environment)
+        return self.run(
+            "make", "--no-print-directory", "--old-file=setup", *arguments, succeeds=succeeds, **environment
+        )
 
     def replace(self, name: str, before: str, after: str) -> None:
         """Change a text that a file of it holds once."""
@@ -215,6 +217,23 @@ def test_the_recipes_for_contributors_do_what_they_say(change: Checkout) -> None
         "(select count_if(net_open_count = open_count - close_count) from mart.action_windows) as netted",
     )
     assert (row["taken"], row["longer"] > 0, row["netted"] > 100) == ("2023-12-31", True, True)
+
+
+def test_what_is_late_or_refused_fails_the_daily_job_and_holds_up_nothing(change: Checkout, tmp_path: Path) -> None:
+    """By stand-ins for the commands, of which one fails."""
+
+    def daily(failing: str, succeeds: bool) -> list[str]:
+        for name in ("dbt", "strata"):
+            (tmp_path / name).write_text(f'#!/bin/sh\necho "ran {name} $*"\ntest "{name} $*" != "{failing}"\n')
+            (tmp_path / name).chmod(0o755)
+        said = change.make("daily", f"BIN={tmp_path}", succeeds=succeeds)
+        return re.findall("ran (.*)", said)
+
+    everything = ["dbt source freshness", "dbt build", "strata catch-up"]
+    assert daily("", succeeds=True) == everything
+    assert daily("dbt source freshness", succeeds=False) == everything
+    assert daily("dbt build", succeeds=False) == everything
+    assert daily("strata catch-up", succeeds=False) == everything
 
 
 def test_everything_is_built_where_nothing_can_be_compared(change: Checkout, tmp_path: Path) -> None:
