@@ -46,14 +46,12 @@
         {#- The history follows the state's raw table, which this run does not write. -#}
         {{ return(0) }}
     {%- endif -%}
-    {%- if existing is not none and not _is_all_noted(existing) -%}
-        {% do _note_what_raw_holds(source, existing) %}
-    {%- endif -%}
     {%- if existing is none -%}
         {% do _forget_all_files(source, raw) %}
+    {%- elif not _is_all_noted(existing) -%}
+        {% do _note_what_raw_holds(source, existing) %}
     {%- endif -%}
-    {%- set known = no_loaded_files() if existing is none else _known_files(source) -%}
-    {%- set changes = _deliveries_to_load(source, known) if source.arrives == 'daily_snapshot' else _files_to_load(source, known) -%}
+    {%- set changes = _deliveries_to_load(source) if source.arrives == 'daily_snapshot' else _files_to_load(source) -%}
     {%- if existing is none or changes.is_any -%}
         {%- if source.arrives == 'growing_lines' -%}
             {% do _load_lines(source, raw, existing, changes) %}
@@ -62,7 +60,7 @@
         {%- endif -%}
     {%- endif -%}
     {%- if existing is none or changes.is_any or changes.deliveries -%}
-        {% do _note_loaded_files(source, raw, changes, is_new=existing is none) %}
+        {% do _note_loaded_files(source, raw, changes) %}
     {%- endif -%}
     {%- if existing is none or changes.is_any -%}
         {% do _note_all_is_noted(raw) %}

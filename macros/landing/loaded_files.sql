@@ -207,16 +207,14 @@
 {% endmacro %}
 
 
-{#- Note what a run has loaded of some deliveries; `raw` holds their rows. Of a new raw table nothing is noted before. -#}
-{% macro _note_loaded_files(source, raw, changes, is_new) %}
+{#- Note what a run has loaded of some deliveries; `raw` holds their rows. -#}
+{% macro _note_loaded_files(source, raw, changes) %}
     {%- if changes.deliveries -%}
         {%- set is_daily = source.arrives == 'daily_snapshot' -%}
         {%- set is_lines = source.arrives == 'growing_lines' -%}
         {% call statement('note_loaded_files') -%}
-            insert into {{ _place_of('loaded_files') }}
-            {%- if not is_new %} replace where
+            insert into {{ _place_of('loaded_files') }} replace where
             source = '{{ source.name }}' and ({{ _deliveries_in(source, changes, 'loaded_files') }})
-            {%- endif %}
             select
                 '{{ source.name }}' as source,
                 listed.path,

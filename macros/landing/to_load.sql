@@ -20,7 +20,7 @@
 
 
 {#-
-  Of files that stand for themselves, against `known`, a query for what is noted of them: an object with
+  Of files that stand for themselves: an object with
     to_load: files to read, a list of objects with `file_id`, `columns`, `reading`; one that cannot be read has no columns
     deliveries: the paths that are noted anew; is_any: whether rows in raw are replaced for one of them
 
@@ -29,14 +29,14 @@
   have gone. So is each one once where raw was read by an older reader, and a refused one of lines that would be let in now.
   One that counts under another path by now is forgotten. A refused file stays in raw, as every other that has left.
 -#}
-{% macro _files_to_load(source, known) %}
+{% macro _files_to_load(source) %}
     {%- set sql -%}
         with landed as (
             {{ _listed_files(source.name) }}
         ),
 
         known as (
-            {{ known }}
+            {{ _known_files(source) }}
         ),
 
         compared as (
@@ -95,7 +95,7 @@
   A folder that has gone changes nothing, and one with a file that cannot be taken leaves raw as it is. A delivery of which
   not every row was read is read again.
 -#}
-{% macro _deliveries_to_load(source, known) %}
+{% macro _deliveries_to_load(source) %}
     {%- set sql -%}
         with landed as (
             select * from ({{ _listed_files(source.name) }})
@@ -107,7 +107,7 @@
                 landed_on,
                 array_sort(collect_list(struct(path, content_hash))) as files,
                 sum(rows_landed) <> sum(rows_loaded) or max(reader) <> {{ _reader() }} as is_to_be_read_again
-            from ({{ known }})
+            from ({{ _known_files(source) }})
             group by landed_on
         ),
 
