@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -194,6 +195,16 @@ def emptied(folder: Path) -> Path:
         elif path.is_file() and path.name != "lock":
             path.unlink()
     return folder
+
+
+def copy_what_git_knows(folder: Path) -> None:
+    """Copy the files of this checkout that git knows, as they are now, into a folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=places.ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in listed.rstrip("\0").split("\0"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(places.ROOT / name, folder / name)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import copy_what_git_knows
 from strata import places, samples
 
 
@@ -59,10 +60,7 @@ class Checkout:
 
 
 def copy_of_the_project(folder: Path) -> Checkout:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=places.ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(places.ROOT / name, folder / name)
+    copy_what_git_knows(folder)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "dbt_packages").symlink_to(places.ROOT / "dbt_packages")
     return Checkout(folder)

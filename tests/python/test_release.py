@@ -17,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pypiserver
 import pytest
 
+from conftest import copy_what_git_knows
 from strata import places
 
 TOOL = places.ROOT / "tools" / "release.py"
@@ -111,10 +112,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     # What git knows of this checkout, as one commit.
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch", "main", str(remote))
     git(tmp_path, "init", "--quiet", "--initial-branch", "main", str(source))
-    listed = git(places.ROOT, "ls-files", "-z").rstrip("\0").split("\0")
-    for name in listed:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((places.ROOT / name).read_bytes())
+    copy_what_git_knows(source)
     (source / "CHANGELOG.md").write_text("# Change log\n")
     project = source / "dbt_project.yml"
     project.write_text(re.sub(r"(?m)^version: .*$", "version: 0.1.0", project.read_text()))
