@@ -27,9 +27,6 @@
     {%- if not columns -%}
         {{ return('cast(map() as map<string, string>)') }}
     {%- endif -%}
-    {%- set names = columns | map(attribute='column_name') | list -%}
-    map_filter(
-        map_from_arrays(array('{{ names | join("', '") }}'), array(`{{ names | join('`, `') }}`)),
-        (name, landed_text) -> landed_text is not null
-    )
+    -- As JSON a struct lacks what is null.
+    from_json(to_json(struct(`{{ columns | map(attribute='column_name') | join('`, `') }}`)), 'map<string, string>')
 {%- endmacro %}

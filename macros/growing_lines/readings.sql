@@ -27,46 +27,26 @@
         select
             {{ source.key }},
             {{ source.time }},
-            explode({{ _map_of_keys(landed_columns('raw_' ~ source.name)) }}) as ({{ named }}, landed_text),
+            inline(concat(
+                transform(
+                    map_entries({{ _map_of_keys(landed_columns('raw_' ~ source.name)) }}),
+                    key -> struct(key.key as {{ named }}, key.value as landed_text, cast(null as string) as landed_name)
+                ),
+                transform(
+                    -- A key may have its column by now.
+                    transform(map_entries(other_values), key -> struct({{ _column_of_key('key.key', source) }} as {{ named }}, key)),
+                    other -> struct(
+                        other.{{ named }} as {{ named }},
+                        other.key.value as landed_text,
+                        if(other.{{ named }} is null, other.key.key, null) as landed_name
+                    )
+                )
+            )),
             path,
             landed_on,
-            loaded_at,
-            cast(null as string) as landed_name
+            loaded_at
         from ({{ _lines_of_loaded_files(lines, source) }})
         where _is_valid and {{ condition }}
-        union all
-        select
-            {{ source.key }},
-            {{ source.time }},
-            {{ named }},
-            landed_text,
-            path,
-            landed_on,
-            loaded_at,
-            if({{ named }} is null, landed_name, null) as landed_name
-        from (
-            select
-                {{ source.key }},
-                {{ source.time }},
-                -- A key may have its column by now.
-                {{ _column_of_key('landed_name', source) }} as {{ named }},
-                landed_name,
-                landed_text,
-                path,
-                landed_on,
-                loaded_at
-            from (
-                select
-                    {{ source.key }},
-                    {{ source.time }},
-                    explode(other_values) as (landed_name, landed_text),
-                    path,
-                    landed_on,
-                    loaded_at
-                from ({{ _lines_of_loaded_files(lines, source) }})
-                where _is_valid and {{ condition }}
-            )
-        )
     )
 {%- endmacro %}
 
@@ -131,34 +111,20 @@
         {{ line_values(lines, source, named, in_scope(scope, source.time, by=source.time)) }}
     ),
 
-    conflicts as (
-        select
-            {{ source.key }},
-            {{ source.time }},
-            {{ named }}
-        from line_values
-        where value is not null
-        group by {{ source.key }}, {{ source.time }}, {{ named }}
-        having min(value) <> max(value)
-    ),
-
     judged_values as (
         select
-            line_values.*,
+            *,
             case
-                when line_values.{{ named }} is null
+                when {{ named }} is null
                     then 'no_column'
-                when line_values.value is null
+                when value is null
                     then 'not_a_number'
-                when conflicts.{{ named }} is not null
+                when
+                    min(value) over (partition by {{ source.key }}, {{ source.time }}, {{ named }})
+                    <> max(value) over (partition by {{ source.key }}, {{ source.time }}, {{ named }})
                     then 'conflicting'
             end as reason
         from line_values
-        left join conflicts
-            on
-                line_values.{{ source.key }} = conflicts.{{ source.key }}
-                and line_values.{{ source.time }} = conflicts.{{ source.time }}
-                and line_values.{{ named }} = conflicts.{{ named }}
     )
 
     select
