@@ -1,11 +1,23 @@
 # Targets for the development of Strata itself.
-.PHONY: test-prerequisites bench fuzz lock release unrelease
+.PHONY: test-prerequisites bench fuzz lock release unrelease cluster-up cluster-status cluster-down cluster-clean
 
 test-prerequisites: ## Install what the tests need beside Python, Java, make and git: Debian's Chromium, where none is
 	@command -v chromedriver >/dev/null || { \
 		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends chromium chromium-driver; \
 	}
+
+cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)
+	@PYTHONPATH=python $(BIN)/python tools/cluster.py up
+
+cluster-status: setup ## Say what of the cluster runs where
+	@PYTHONPATH=python $(BIN)/python tools/cluster.py status
+
+cluster-down: setup ## Stop the cluster, and keep its data
+	@PYTHONPATH=python $(BIN)/python tools/cluster.py down
+
+cluster-clean: setup ## Stop the cluster, and remove its data
+	@PYTHONPATH=python $(BIN)/python tools/cluster.py clean
 
 bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
 	@$(BIN)/strata bench $(BENCH)

@@ -6,18 +6,23 @@ dbt loads it by its name and by `plugins` below, at the start of every command a
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+from dbt.compilation import Linker
 from dbt.config.runtime import load_profile
 from dbt.contracts.graph.manifest import Manifest
 from dbt.flags import get_flags
+from dbt.graph import Graph, NodeSelector, parse_difference
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
-from strata import lake, landing, places, session, settings, sources
+from strata import cluster, lake, landing, places, session, settings, sources, storage
 from strata.errors import StrataError
 
 # The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
@@ -35,6 +40,47 @@ LISTING = ("build", "run", "retry", "snapshot", "freshness")
 SMALL_BYTES = 64 * 1024 * 1024
 
 
+# Those that may write tables.
+WRITING = ("build", "run", "retry", "snapshot", "seed", "clone", "freshness")
+
+
+def _lists(command: str, source: sources.Source) -> bool:
+    return command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
+
+
+def _tables(manifest: Manifest, selected: set[str] | None) -> list[tuple[str, str]]:
+    """Return the schemas and names of the tables of nodes, of all where none are named."""
+    return [
+        (node.schema, node.alias)
+        for unique_id, node in manifest.nodes.items()
+        if node.resource_type in ("model", "snapshot", "seed")
+        and node.config.materialized not in ("view", "ephemeral")
+        and (selected is None or unique_id in selected)
+    ]
+
+
+def _selected(manifest: Manifest, flags: Any) -> tuple[set[str] | None, list[str]]:
+    """Return the nodes that a command selects, None for all, and the declared sources that lie above them.
+
+    What only dbt can select, by a state or a selector's name, counts as all.
+    """
+    sources_of_all = [node.name for node in manifest.sources.values() if node.source_name == "landing"]
+    words = " ".join([*(flags.SELECT or ()), *(flags.EXCLUDE or ())]) if flags.WHICH != "retry" else "state:"
+    linker = Linker()
+    linker.link_graph(manifest)
+    graph = Graph(linker.graph)
+    selected = None
+    if (flags.SELECT or flags.EXCLUDE) and not re.search(r"(state|result|source_status|selector):", words):
+        spec = parse_difference(flags.SELECT, flags.EXCLUDE)
+        selected = set(NodeSelector(graph, manifest).get_selected(spec))
+    if selected is None or getattr(flags, "SELECTOR", None):
+        return None, sorted(sources_of_all)
+    written = {one for one in selected if one.split(".")[0] in ("model", "snapshot", "seed", "source")}
+    above = set(graph.select_parents(written)) | written if written else set()
+    names = {manifest.sources[one].name for one in above if one in manifest.sources}
+    return selected, sorted(names.intersection(sources_of_all))
+
+
 def _tell(name: str, value: str) -> None:
     """Give the macros an environment variable. dbt renders with its own copy, and asks the process what changed."""
     os.environ[name] = get_invocation_context().env[name] = value
@@ -46,45 +92,30 @@ class StrataPlugin(dbtPlugin):
     def initialize(self) -> None:
         """Raise dbt's runtime error, with one sentence, when the command may not go on."""
         self._is_embedded = False
+        self._cluster: cluster.Cluster | None = None
         flags = get_flags()
         command = getattr(flags, "WHICH", None)
         if self.project_name != "strata":
             return
-        # The project's macros and profile read the two places as absolute paths.
+        # The project's macros and profile read the two places as absolute paths, or addresses.
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
             _tell(name, str(folder))
         try:
-            declared = sources.load(Path(flags.PROJECT_DIR))
-            _tell("STRATA_SOURCES", sources.normalized(declared))
+            self._declared = sources.load(Path(flags.PROJECT_DIR))
+            _tell("STRATA_SOURCES", sources.normalized(self._declared))
             if command not in CONNECTING:
                 return
-            places.check()
-            variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {}, declared)
+            variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {}, self._declared)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
             settings.check_schema(profile.credentials.schema)
-            to_list = [
-                source
-                for source in declared.values()
-                if command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
-            ]
-            stocks = self._list(to_list, variables.paths)
-            if profile.credentials.method == "session":
-                known_bytes = sum(
-                    stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
-                    for name, source in declared.items()
-                )
-                session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
-                self._is_embedded = True
+            is_embedded = profile.credentials.method == "session"
+            places.check(is_embedded)
+            if is_embedded:
+                self._take_embedded(command, variables.paths)
             else:
-                lake.check_folder(places.lake())
-            for stock in stocks.values():
-                stock.take()
-            for name, source in declared.items():
-                # What reads the listings finds one of each source, whether this run took it or not.
-                if name not in stocks:
-                    landing.keep_intake(source)
-            if len(to_list) == len(declared) and to_list:
-                landing.take_no_sources(declared, [stock.place for stock in stocks.values()])
+                cluster.check(profile.credentials)
+                self._cluster = cluster.Cluster(profile.credentials)
+                self._paths = variables.paths
             parsed = (click.get_current_context().obj or {}).get("manifest")
             if parsed is not None:
                 # Who hands over a parsed project spares dbt the hook below.
@@ -92,18 +123,63 @@ class StrataPlugin(dbtPlugin):
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 
+    def _take_embedded(self, command: str, paths: dict[str, str]) -> None:
+        """Take stock while Spark starts, in a lake that this process then holds."""
+        declared = self._declared
+        to_list = [source for source in declared.values() if _lists(command, source)]
+        stocks = self._list(to_list, paths)
+        known_bytes = sum(
+            stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
+            for name, source in declared.items()
+        )
+        session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
+        self._is_embedded = True
+        self._take(stocks, len(to_list) == len(declared), None)
+
+    def _take(self, stocks: dict[str, landing.Stock], are_all: bool, scan_elsewhere: Callable | None) -> None:
+        for stock in stocks.values():
+            stock.take(scan_elsewhere)
+        for name, source in self._declared.items():
+            # What reads the listings finds one of each source, whether this run took it or not.
+            if name not in stocks:
+                landing.keep_intake(source)
+        if are_all and stocks:
+            landing.take_no_sources(self._declared, [stock.place for stock in stocks.values()])
+
     @dbt_hook
     def get_manifest_artifacts(self, manifest: Manifest) -> PluginArtifacts:
-        """Sweep the lake, now that dbt has parsed which tables are the project's and before it runs; write nothing."""
+        """Sweep the lake, now that dbt has parsed which tables are the project's and before it runs; write nothing.
+
+        On a cluster first lock what the command works on, and take stock of it: only dbt knows what is selected.
+        """
+        flags = get_flags()
         if self._is_embedded:
-            tables = [
-                (node.schema, node.alias)
-                for node in manifest.nodes.values()
-                if node.resource_type in ("model", "snapshot", "seed")
-                and node.config.materialized not in ("view", "ephemeral")
-            ]
-            lake.sweep(places.lake(), tables)
+            lake.sweep(places.lake(), _tables(manifest, None))
+        elif self._cluster is not None and flags.WHICH in WRITING:
+            try:
+                self._take_on_cluster(manifest, flags)
+            except StrataError as error:
+                raise DbtRuntimeError(str(error)) from None
         return {}
+
+    def _take_on_cluster(self, manifest: Manifest, flags: Any) -> None:
+        selected, names = _selected(manifest, flags)
+        schema = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
+        locks = cluster.Locks(self._cluster, schema)
+        locks.take(names)
+        click.get_current_context().call_on_close(locks.release)
+        lake.sweep(places.lake(), _tables(manifest, selected))
+        to_list = [self._declared[name] for name in names if _lists(flags.WHICH, self._declared[name])]
+        try:
+            stocks = self._list(to_list, self._paths)
+            self._take(stocks, len(to_list) == len(self._declared), self._cluster.scan)
+        except OSError as error:
+            raise StrataError(
+                f"The lake {places.lake()} cannot be written ({storage.said(error)}): see whether the store is there, its "
+                "address (of S3, AWS_ENDPOINT_URL), the keys and what they may."
+            ) from None
+        finally:
+            self._cluster.close()
 
     @staticmethod
     def _list(to_list: list[sources.Source], paths: dict[str, str]) -> dict[str, landing.Stock]:

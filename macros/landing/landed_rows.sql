@@ -18,35 +18,36 @@
   for that.
 -#}
 {% macro _create_landed_view(source, to_load, others) %}
-    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ source.name -%}
     {%- set is_lines = source.arrives == 'growing_lines' -%}
     {%- set raw_names = ['line'] if is_lines else source.columns | map(attribute='raw_name') | list -%}
     {%- set others_of_tables = others | map(attribute='column_name') | list -%}
     {%- set groups = {} -%}
     {%- for file in to_load -%}
-        {% do groups.setdefault(tojson([file.columns, file.reading]), []).append('file_id=' ~ file.file_id ~ '/') %}
+        {% do groups.setdefault(tojson([file.columns, file.reading]), []).append(file) %}
     {%- endfor -%}
     {%- set parts = [] -%}
-    {%- for key, ids in groups.items() -%}
+    {%- set places = [] -%}
+    {%- for key, files in groups.items() -%}
+        {%- for place in _places_of_files(source, files) -%}
+            {% do places.append([key, place]) %}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- for key, place in places -%}
         {%- set header, reading = fromjson(key) -%}
         {%- set view = _landed_rows(source) ~ '__' ~ loop.index -%}
-        {#- With a slash in it Hadoop takes each of a thousand names for a path; else it matches each folder with all names. -#}
-        {%- set place -%}
-            path {{ _text_literal(_literal_path(folder) ~ '/{' ~ ids | join(',') ~ '}') }},
-            basePath {{ _text_literal(folder) }}
-        {%- endset -%}
         {%- set fields = ['line'] if reading == 'lines' else range(header | length) | map('string') | map('replace', '', 'c', 1) | list -%}
         {% call statement('landed_rows_part') -%}
             create or replace temporary view {{ view }} (
-                {{- fields | join(' string, ') }} string{{ ', malformed_line string' if reading != 'text' }}, file_id string
+                {{- fields | join(' string, ') }} string{{ ', malformed_line string' if reading != 'text' }}
+                {{- ', file_id string' if place.is_linked }}
             )
             {%- if reading == 'text' %}
             using text
-            options ({{ place }}, ignoreCorruptFiles 'true', ignoreMissingFiles 'true')
+            options ({{ place.options }}, ignoreCorruptFiles 'true', ignoreMissingFiles 'true')
             {%- else %}
             using csv
             options (
-                {{ place }},
+                {{ place.options }},
                 header 'true',
                 mode 'PERMISSIVE',
                 columnNameOfCorruptRecord 'malformed_line',
@@ -64,6 +65,7 @@
             )
             {%- endif %}
         {%- endcall %}
+        {%- set view = view if place.is_linked else '(select *, ' ~ _read_location() ~ ' as file_id from ' ~ view ~ ')' -%}
         {% do parts.append(
             _landed_text_part(view) if reading == 'text' else _landed_rows_part(source, view, header, reading, others)
         ) %}
@@ -83,7 +85,8 @@
         from (
             {{ parts | join(' union all ') }}
         ) as rows
-        inner join ({{ _listed_files(source.name) }}) as files on rows._file_id = files.file_id
+        inner join ({{ _listed_files(source.name) }}) as files
+            on rows._file_id = if(files.is_linked, files.file_id, files.location)
         {%- else -%}
         select
             {%- for column in raw_names + others_of_tables %}
@@ -98,6 +101,49 @@
         {%- endif %}
     {%- endcall %}
 {% endmacro %}
+
+
+{#-
+  The places that files are read from, some at a time: a list of objects with `options`, a reader's, and `is_linked`. On one
+  machine a folder of the lake links to each (python/strata/landing.py), so that no sign of a name means anything to Spark.
+  On a cluster they are read where they lie; one with such a sign in its name by itself.
+-#}
+{% macro _places_of_files(source, files) %}
+    {%- set places = [] -%}
+    {%- set folder = env_var('STRATA_LAKE') ~ '/intake/' ~ source.name -%}
+    {%- set linked = files | selectattr('location', 'none') | list -%}
+    {%- if linked -%}
+        {#- With a slash in it Hadoop takes each of a thousand names for a path; else it matches each folder with all names. -#}
+        {%- set path = _literal_path(folder) ~ '/{file_id=' ~ linked | map(attribute='file_id') | join('/,file_id=') ~ '/}' -%}
+        {% do places.append({
+            'is_linked': true, 'options': 'path ' ~ _text_literal(path) ~ ', basePath ' ~ _text_literal(folder),
+        }) %}
+    {%- endif -%}
+    {%- set root = env_var('STRATA_LANDING') ~ '/' -%}
+    {%- set plain = [] -%}
+    {%- for file in files | rejectattr('location', 'none') -%}
+        {%- if file.location.startswith(root) and not modules.re.search('[][{}*?,:^\\\\\\x00-\\x1f]', file.location.split('://') | last) -%}
+            {% do plain.append(file.location[root | length:]) %}
+        {%- else -%}
+            {#- Spark's own option for a path that is no pattern. -#}
+            {% do places.append({
+                'is_linked': false, 'options': 'path ' ~ _text_literal(file.location) ~ ", `__globPaths__` 'false'",
+            }) %}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for some in plain | batch(1000) -%}
+        {% do places.append({
+            'is_linked': false, 'options': 'path ' ~ _text_literal(root ~ '{' ~ some | join(',') ~ '}'),
+        }) %}
+    {%- endfor -%}
+    {{ return(places) }}
+{% endmacro %}
+
+
+{#- The location of the file that a row is read from, as the listing has it: Spark tells an address with its signs escaped. -#}
+{% macro _read_location() -%}
+    regexp_replace(url_decode(replace(input_file_name(), '+', '%2B')), '^file:/+', '/')
+{%- endmacro %}
 
 
 {#- The lines of files without a header; a byte order mark is no part of a line, and one that Java's trim leaves empty is none. -#}

@@ -12,7 +12,7 @@
                 value,
                 'path string, file_id string, location string, size bigint, modified_at timestamp, content_hash string,
                 rows_landed bigint, columns array<string>, reading string, fault string, is_listed boolean,
-                is_gone boolean, is_unreachable boolean, landed_on date, same_as string'
+                is_gone boolean, is_unreachable boolean, landed_on date, same_as string, is_linked boolean, stamp string'
             ) as landed
         from text.`{{ _literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/intake/{{ name }}.jsonl`
     )
@@ -68,12 +68,13 @@
                 end as change,
                 landed.file_id,
                 landed.columns,
-                landed.reading
+                landed.reading,
+                if(landed.is_linked, null, landed.location) as location
             from landed
             full outer join known on landed.path = known.path
         )
 
-        select path, change, file_id, to_json(columns), reading
+        select path, change, file_id, to_json(columns), reading, location
         from compared
         where change is not null
         order by path
@@ -81,7 +82,7 @@
     {%- set changes = {'to_load': [], 'deliveries': [], 'is_any': false} -%}
     {%- for row in run_query(sql) -%}
         {%- if row[1] == 'load' -%}
-            {% do changes.to_load.append({'file_id': row[2], 'columns': fromjson(row[3]) or [], 'reading': row[4]}) %}
+            {% do changes.to_load.append({'file_id': row[2], 'columns': fromjson(row[3]) or [], 'reading': row[4], 'location': row[5]}) %}
         {%- endif -%}
         {% do changes.deliveries.append(row[0]) %}
         {% do changes.update({'is_any': changes.is_any or row[1] != 'note'}) %}
@@ -127,7 +128,12 @@
             where not (deliveries.files <=> known.files) or known.is_to_be_read_again
         )
 
-        select cast(changed.landed_on as string), landed.file_id, to_json(landed.columns), landed.reading
+        select
+            cast(changed.landed_on as string),
+            landed.file_id,
+            to_json(landed.columns),
+            landed.reading,
+            if(landed.is_linked, null, landed.location)
         from changed
         inner join landed on changed.landed_on = landed.landed_on
         order by landed.path
@@ -136,7 +142,7 @@
     {%- set days = [] -%}
     {%- for row in run_query(sql) -%}
         {% do days.append(row[0]) %}
-        {% do to_load.append({'file_id': row[1], 'columns': fromjson(row[2]), 'reading': row[3]}) %}
+        {% do to_load.append({'file_id': row[1], 'columns': fromjson(row[2]), 'reading': row[3], 'location': row[4]}) %}
     {%- endfor -%}
     {{ return({
         'to_load': to_load, 'deliveries': days | unique | sort, 'is_any': days | length > 0,

@@ -18,6 +18,7 @@ from strata.errors import StrataError
 from strata.places import ROOT, jars_dir
 
 LIST = ROOT / "conf" / "jars.txt"
+CLUSTER_LIST = ROOT / "conf" / "cluster_jars.txt"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Jar:
         return jars_dir() / self.file_name
 
 
-def listed() -> list[Jar]:
-    """Read conf/jars.txt: a line an artifact, `group:artifact:version sha256`."""
+def listed(file: Path = LIST) -> list[Jar]:
+    """Read a list of jars: a line an artifact, `group:artifact:version sha256`."""
     jars = []
-    for line in LIST.read_text().splitlines():
+    for line in file.read_text().splitlines():
         words = line.split("#")[0].split()
         if words:
             group, artifact, version = words[0].split(":")
@@ -61,7 +62,8 @@ def class_path() -> str:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _retrieve(jars: list[Jar], into: Path) -> None:
@@ -92,8 +94,8 @@ def _retrieve(jars: list[Jar], into: Path) -> None:
     missing = [jar.file_name for jar in jars if not (into / jar.file_name).exists()]
     if done.returncode != 0 or missing:
         raise StrataError(
-            f"Delta's jars could not be fetched ({', '.join(missing) or 'the resolver failed'}): check that this "
-            f"machine reaches Maven's central repository, or put the files of {LIST} into {jars_dir()} by hand."
+            f"Jars could not be fetched ({', '.join(missing) or 'the resolver failed'}): check that this "
+            f"machine reaches Maven's central repository, or put the files of {LIST.parent} into {jars_dir()} by hand."
         )
 
 
@@ -109,7 +111,7 @@ def install(jars: list[Jar] | None = None) -> list[Jar]:
                 fetched = Path(scratch) / jar.file_name
                 if jar.sha256 and _sha256(fetched) != jar.sha256:
                     raise StrataError(
-                        f"{jar.file_name} has another sha256 than {LIST} says: it was not installed; fetch it again, "
+                        f"{jar.file_name} has another sha256 than {LIST.parent} says: it was not installed; fetch it again, "
                         "and if it stays so, do not trust the repository it came from."
                     )
                 fetched.replace(jar.path)
@@ -117,14 +119,15 @@ def install(jars: list[Jar] | None = None) -> list[Jar]:
 
 
 def lock() -> None:
-    """Write the sha256 of each listed artifact, freshly fetched, into conf/jars.txt (after a version was changed)."""
-    unlocked = [Jar(jar.group, jar.artifact, jar.version, None) for jar in listed()]
-    for jar in unlocked:
-        jar.path.unlink(missing_ok=True)
-    install(unlocked)
-    comments = [line for line in LIST.read_text().splitlines() if line.startswith("#")]
-    lines = [f"{jar.group}:{jar.artifact}:{jar.version} {_sha256(jar.path)}" for jar in unlocked]
-    LIST.write_text("\n".join([*comments, *lines]) + "\n")
+    """Write the sha256 of each listed artifact, freshly fetched, into its list (after a version was changed)."""
+    for file in (LIST, CLUSTER_LIST):
+        unlocked = [Jar(jar.group, jar.artifact, jar.version, None) for jar in listed(file)]
+        for jar in unlocked:
+            jar.path.unlink(missing_ok=True)
+        install(unlocked)
+        comments = [line for line in file.read_text().splitlines() if line.startswith("#")]
+        lines = [f"{jar.group}:{jar.artifact}:{jar.version} {_sha256(jar.path)}" for jar in unlocked]
+        file.write_text("\n".join([*comments, *lines]) + "\n")
 
 
 if __name__ == "__main__":

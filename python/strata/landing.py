@@ -13,6 +13,7 @@ The result is the lake's intake file, one JSON object a line for each file known
 - `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
 - `landed_on`: the landed day that the file's folder says; null where it says none
 - `scanner`: a number for the rules by which it was scanned, the declared ones too; by others it is scanned once more
+- `is_linked`: whether the load finds it by the link in the intake folder, or, on a cluster, by its location
 - `same_as`: of a path that leads to the same file as another, the path under which the file counts; null of the others
 
 What lies there and is not taken stands in `ignored/<source>.jsonl` beside it, and in `ignored/landing.jsonl` what is no
@@ -28,7 +29,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -51,7 +52,7 @@ class LandedFile:
     location: str
     size: int
     modified_at: str | None
-    stamp: list[int]
+    stamp: list[int | str]
     content_hash: str | None = None
     rows_landed: int = 0
     columns: list[str] = field(default_factory=list)
@@ -63,6 +64,7 @@ class LandedFile:
     landed_on: str | None = None
     same_as: str | None = None
     scanner: int = 1
+    is_linked: bool = True
 
 
 # How far the clock of who writes files may be ahead of this one's: a day.
@@ -72,7 +74,7 @@ _DAY_FOLDER = re.compile(r"(?:year=)?([0-9]{4})/(?:month=)?([0-9]{2})/(?:day=)?(
 
 def _landed_on(path: Path, place: Path) -> str | None:
     """Return the day that the folders below the source's own say, or None when they say none."""
-    found = _DAY_FOLDER.match(path.relative_to(place).as_posix()) if path.is_relative_to(place) else None
+    found = _DAY_FOLDER.match(path.relative_to(place).as_posix()) if places.is_below(path, place) else None
     try:
         return date(*map(int, found.groups())).isoformat() if found else None
     except ValueError:
@@ -89,7 +91,8 @@ def _utc(nanoseconds: int) -> str | None:
 
 
 def _name(path: str, landing: Path) -> str:
-    return Path(path).relative_to(landing).as_posix() if Path(path).is_relative_to(landing) else path
+    at = places.at(path)
+    return at.relative_to(landing).as_posix() if places.is_below(at, landing) else path
 
 
 def _file_id(name: str) -> str:
@@ -166,7 +169,7 @@ def where(source: Source, override: str | None) -> Path:
     """Return the path that the source's files are taken from; raise StrataError when an override is not there."""
     if override is None:
         return places.landing() / source.name
-    path = Path(os.path.abspath(override))
+    path = places.at(override) if places.is_address(override) else Path(os.path.abspath(override))
     if not storage.exists(path):
         raise StrataError(
             f"{source.name}_path names {path}, which is not there: name a file or a folder of CSV files, "
@@ -184,6 +187,8 @@ def _listed(source: Source, place: Path) -> listing.Listing:
 
 
 def _real(path: str) -> str | None:
+    if places.is_address(path):
+        return path  # a store has no links, and would be asked for each file that has gone
     try:
         return storage.real(path, strict=True)
     except (OSError, ValueError):
@@ -255,7 +260,7 @@ class Stock:
             *(name, _file_id(_name(path, places.landing())), places.text(path), entry.size, modified_at, stamp),
             fault=fault,
             is_unreachable=is_unreachable,
-            landed_on=_landed_on(Path(path), self.place),
+            landed_on=_landed_on(places.at(path), self.place),
             scanner=self._rules,
         )
         if fault:
@@ -277,16 +282,24 @@ class Stock:
         """The size of all files known, new ones included, in bytes."""
         return sum(landed.size for landed in {**self._known, **self._found}.values())
 
-    def take(self) -> Path:
-        """Read the files that are new or changed and write the intake file; return its path."""
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            list(pool.map(lambda landed: scan(self.source, landed), self._to_scan))
+    def take(self, scan_elsewhere: Callable[[Source, list[LandedFile]], None] | None = None) -> Path:
+        """Read the files that are new or changed and write the intake file; return its path.
+
+        They are read here, and linked to for the Spark of this machine, unless a cluster does the scan and reads them
+        where they lie.
+        """
+        if scan_elsewhere is not None:
+            scan_elsewhere(self.source, self._to_scan)
+        else:
+            with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                list(pool.map(lambda landed: scan(self.source, landed), self._to_scan))
         intake = places.intake(self.source.name)
         for landed in self._to_scan:
+            landed.is_linked = scan_elsewhere is None
             if landed.is_unreachable and not storage.exists(landed.location, follow=False):
                 del self._found[landed.path]  # it left before it was read
                 continue
-            if landed.columns:
+            if landed.columns and scan_elsewhere is None:
                 try:
                     _link(landed, intake.parent / self.source.name)
                 except OSError as error:
@@ -298,7 +311,7 @@ class Stock:
         for name, before in self._known.items():
             if name not in self._found:
                 # A file of the landing folder has gone when a listing of it all does not find it.
-                is_gone = not storage.exists(before.location) or (is_whole and name.startswith(own))
+                is_gone = (is_whole and name.startswith(own)) or not storage.exists(before.location)
                 # Once it counts under another path, it does not count under its own before it is listed by it again.
                 same_as = self._counted.get(self._known_reals.get(name), before.same_as)
                 self._found[name] = replace(before, is_listed=False, is_gone=is_gone, same_as=same_as)

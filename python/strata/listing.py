@@ -73,9 +73,39 @@ def of_folder(place: Path, endings: tuple[str, ...]) -> Listing:
     A file that only links lead to is listed under the first path by name. Raises UnreadableFolder when a folder, or
     what a link leads to, cannot be read; nothing has landed where there is no such folder.
     """
+    if places.is_address(place):
+        return _of_objects(place, endings)
     if not storage.exists(place, follow=False):
         return Listing()
     return _Walk(place, endings).listing()
+
+
+def _of_objects(place: Path, endings: tuple[str, ...]) -> Listing:
+    """List the objects of an address. A store has no links; an upload that still goes on is not there yet."""
+    try:
+        objects = storage.objects(place)
+    except OSError as error:
+        raise _unreadable(str(place), error) from None
+    listing = Listing()
+    for entry in sorted(objects, key=lambda entry: entry.path):
+        parts = entry.path.removeprefix(f"{place}/").split("/")
+        if not all(map(has_landed, parts)) or not parts[-1]:
+            continue
+        fault = None
+        if "" in parts or "." in parts or ".." in parts:
+            fault = "its name has an empty part, '.' or '..', which Hadoop cannot address; rename it"
+        elif parts[-1].lower().endswith(".gz") and not parts[-1].endswith(".gz"):
+            fault = "its name does not end in '.gz' in lower case, by which Hadoop unpacks it; rename it"
+        if ends_in(parts[-1], endings):
+            listing.files.append(Found(entry.path, entry.path, entry, fault))
+        else:
+            listing.ignored.append(_ignored(entry.path, endings))
+    return listing
+
+
+def _ignored(path: str, endings: tuple[str, ...]) -> Ignored:
+    said = " nor in ".join(endings)
+    return Ignored(path, f"its name ends neither in {said}")
 
 
 class _Walk:
@@ -161,8 +191,7 @@ class _Walk:
         if ends_in(path, self.endings):
             self.found.setdefault(real, Found(path, real, entry))
         else:
-            said = " nor in ".join(self.endings)
-            self.ignored.append(Ignored(path, f"its name ends neither in {said}"))
+            self.ignored.append(_ignored(path, self.endings))
 
 
 def holds(folder: str, path: str) -> bool:
@@ -172,6 +201,8 @@ def holds(folder: str, path: str) -> bool:
 
 def leads_on(place: Path, path: str) -> bool:
     """Tell whether a listing of a folder comes by a path: no link to a folder above is on the way there."""
+    if places.is_address(place):
+        return True
     root = storage.real(place)
     parents = [str(parent) for parent in Path(path).parents if parent.is_relative_to(place) and parent != place]
     return not any(holds(storage.real(parent), root) for parent in parents)
@@ -191,7 +222,7 @@ def of_no_source(landing: Path, sources: Iterable[str], taken: Iterable[Path]) -
     others = [entry for entry in entries if has_landed(entry.name) and entry.name not in sources]
     ignored = []
     for entry in sorted(others, key=lambda entry: os.fsencode(entry.name)):
-        if any(place.is_relative_to(entry.path) for place in taken):
+        if any(places.is_below(place, places.at(entry.path)) for place in taken):
             continue
         reason = "no source has this folder" if storage.is_folder(entry.path) else "it lies in no source's folder"
         ignored.append(Ignored(entry.path, reason))
@@ -200,4 +231,6 @@ def of_no_source(landing: Path, sources: Iterable[str], taken: Iterable[Path]) -
 
 def _unreadable(path: str, error: OSError) -> UnreadableFolder:
     mend = "put a folder there" if error.errno in _NOWHERE else "give this user the right to read it"
-    return UnreadableFolder(f"The folder {places.text(path)} cannot be read ({error.strerror}): {mend}.")
+    if places.is_address(path):
+        mend = "see whether the store is there, its address (of S3, AWS_ENDPOINT_URL), the keys and what they may"
+    return UnreadableFolder(f"The folder {places.text(path)} cannot be read ({storage.said(error)}): {mend}.")

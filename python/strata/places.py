@@ -1,4 +1,7 @@
-"""Where things are: the project's root, the landing folder, the lake, and the folders that set-up fills."""
+"""Where things are: the project's root, the landing folder, the lake, and the folders that set-up fills.
+
+The two places of data, the landing folder and the lake, are folders, or addresses in an object store (`s3a://bucket/…`).
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,35 @@ def is_utf8(path: str | os.PathLike[str]) -> bool:
     return True
 
 
+# What Hadoop and fsspec both call an address's store.
+SCHEMES = ("s3a", "abfss", "gs")
+
+
+def is_address(path: str | os.PathLike[str]) -> bool:
+    """Tell whether something is an address in an object store, and no path of this machine."""
+    return "://" in str(path)
+
+
+def at(path: str) -> Path:
+    """Return a path of this machine as it is, or an address, as what has the parts of a path."""
+    if not is_address(path):
+        return Path(path)
+    # A third of a second that a folder of this machine need not pay.
+    from upath import UPath
+
+    return UPath(path)
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Tell whether a path is a folder or lies in it; none of this machine lies in an address."""
+    return is_address(path) == is_address(folder) and path.is_relative_to(folder)
+
+
 def _place(variable: str, default: str) -> Path:
-    """Return an environment variable's folder as an absolute path; relative ones are below the current folder."""
+    """Return an environment variable's place; relative folders are below the current one. See `check` for addresses."""
     value = os.environ.get(variable)
+    if value and is_address(value):
+        return at(value.rstrip("/")) if value.split("://")[0] in SCHEMES else Path(value)
     return Path(os.path.abspath(value)) if value else ROOT / default
 
 
@@ -49,14 +78,29 @@ _REFUSED = {
 }
 
 
-def check() -> None:
-    """Raise StrataError for a folder whose path holds a character that Spark, or what it stands on, cannot take."""
+def check(is_embedded: bool = True) -> None:
+    """Raise StrataError for a folder whose path holds a character that Spark, or what it stands on, cannot take.
+
+    An address needs a cluster, and one of the schemes that are known.
+    """
+    for variable in ("STRATA_LANDING", "STRATA_LAKE"):
+        value = os.environ.get(variable, "")
+        scheme, _, rest = value.partition("://")
+        if is_address(value) and (scheme not in SCHEMES or not rest.strip("/")):
+            raise StrataError(f"{variable} is {value}: write it as s3a://bucket/folder, abfss://… or gs://….")
+        if is_address(value) and is_embedded:
+            raise StrataError(
+                f"{variable} is {value}, an address in an object store, which the Spark of this process does not reach: "
+                "name a folder, or a target that is a cluster (--target cluster)."
+            )
     folders = {
         "project": (ROOT, "The project's folder", "move the project to another"),
         "landing": (landing(), "The landing folder", "name another folder in STRATA_LANDING"),
         "lake": (lake(), "The lake folder", "name another folder in STRATA_LAKE"),
     }
     for place, (folder, name, mend) in folders.items():
+        if is_address(folder):
+            continue
         if not is_utf8(folder):
             raise StrataError(f"{name} {text(folder)} holds bytes that are no UTF-8 in its path: {mend}.")
         for sign, taker in _REFUSED.get(place, {}).items():

@@ -257,7 +257,7 @@ def _column_fault(source: Source, columns: list[str]) -> str | None:
 def scan(source: Source, landed: LandedFile) -> LandedFile:
     """Read a file once and fill in what its content says: hash, rows, columns, reading, fault."""
     digest = hashlib.sha256()
-    path = Path(landed.location)
+    path = places.at(landed.location)
     longest = LONGEST_JSON_LINE if source.is_json else LONGEST_LINE
     header: bytes | None = None
     rows = 0
@@ -301,13 +301,18 @@ def scan(source: Source, landed: LandedFile) -> LandedFile:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         landed.fault = f"it is no whole gzip file ({str(error).rstrip('.')})"
     except OSError as error:
-        landed.fault = f"it cannot be read ({error.strerror})"
+        landed.fault = f"it cannot be read ({storage.said(error)})"
         landed.is_unreachable = True
     except Exception as error:
         # Whatever a file does to the scan, the others go on.
         said = textwrap.shorten(places.text(f"{type(error).__name__}: {error}"), 200)
         landed.fault = f"it cannot be scanned ({said})"
     landed.content_hash = digest.hexdigest()
+    if places.is_address(path) and not landed.is_unreachable:
+        # What was listed, and not what has taken its place since.
+        with contextlib.suppress(OSError):
+            if list(storage.info(path).stamp) != landed.stamp:
+                landed.fault, landed.is_unreachable = "it was replaced while it was read", True
     if landed.fault:
         # It was not read to its end: its hash must still be that of all its bytes.
         with contextlib.suppress(OSError), storage.open(path) as whole:

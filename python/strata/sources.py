@@ -182,6 +182,12 @@ def normalized(sources: dict[str, Source]) -> str:
     return json.dumps([asdict(source) for _, source in sorted(sources.items())])
 
 
+def from_normalized(one: dict[str, Any]) -> Source:
+    """Return a source as `normalized` has it."""
+    columns = tuple(Column(**column) for column in one["columns"])
+    return Source(**{**one, "columns": columns, "derived_columns": tuple(one["derived_columns"])})
+
+
 def _tables(project: Path) -> Iterator[tuple[Path, Any]]:
     """Yield what is declared under the dbt source `landing`, with the file that it stands in."""
     for path in sorted([*project.glob("models/**/*.yml"), *project.glob("models/**/*.yaml")]):

@@ -1,6 +1,6 @@
 """The files of the two places, the landing folder and the lake: whatever lists, opens or writes any goes through here.
 
-They are folders of this machine. What is asked of them an object store can answer too: an entry has a path, a size, a
+They are folders of this machine, or addresses in an object store, which fsspec reaches: an entry has a path, a size, a
 time of modification and a stamp that changes with the content, as an ETag does; links are there where a store has them;
 a file is a stream of bytes, and is written whole or not at all. What goes wrong is an OSError. The locks of a lake, and
 what Spark reads and writes itself, are not for here.
@@ -9,14 +9,18 @@ what Spark reads and writes itself, are not for here.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from strata.places import is_address
 
 AnyPath = str | os.PathLike[str]
 
@@ -45,7 +49,7 @@ class Entry:
     size: int = 0
     modified_ns: int = 0
     # Other numbers when the content may be another; empty where nothing is known of it.
-    stamp: tuple[int, ...] = ()
+    stamp: tuple[int | str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,8 +78,59 @@ def _entry(path: AnyPath, found: os.stat_result) -> Entry:
     return Entry(os.fspath(path), kind, found.st_size, found.st_mtime_ns, stamp)
 
 
+def said(error: OSError) -> str:
+    """Return what an error says, as a sentence's part."""
+    return error.strerror or str(error).strip().rstrip(".") or type(error).__name__
+
+
+@contextlib.contextmanager
+def _store(address: AnyPath) -> Iterator[Any]:
+    """Give fsspec's file system of an address; whatever goes wrong with it is an OSError."""
+    try:
+        import fsspec
+
+        # What another client has written a moment ago is there.
+        yield fsspec.core.url_to_fs(str(address), use_listings_cache=False)[0]
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}".rstrip(".")) from error
+
+
+def _object(store: Any, place: AnyPath, found: dict[str, Any]) -> Entry:
+    """Return what a store says of an object, or of a prefix, at or below an address."""
+    # fsspec's names have no scheme, and of Azure no account.
+    path = str(place) + found["name"][len(store._strip_protocol(str(place))) :]
+    if found["type"] == "directory":
+        return Entry(path, "a folder")
+    modified = found.get("LastModified") or found.get("last_modified") or found.get("mtime") or found.get("updated")
+    modified_ns = round(store.modified(found["name"]).timestamp() * 1e9) if modified is None else _nanoseconds(modified)
+    tag = found.get("ETag") or found.get("etag") or found.get("md5Hash") or ""
+    return Entry(path, "a file", found["size"], modified_ns, (found["size"], modified_ns, str(tag).strip('"')))
+
+
+def _nanoseconds(moment: Any) -> int:
+    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return round(moment.timestamp() * 1_000_000) * 1000
+
+
+def objects(address: AnyPath) -> list[Entry]:
+    """List the objects of a store whose names begin with an address and a slash; none is where there are none."""
+    with _store(address) as store:
+        found = store.find(str(address), detail=True)
+        # A store may have an object of a folder's name, which is none of those in it.
+        return [
+            _object(store, address, one)
+            for one in found.values()
+            if one["name"].startswith(store._strip_protocol(str(address)) + "/")
+        ]
+
+
 def entries(folder: AnyPath) -> list[Entry]:
     """List a folder, what has left meanwhile not; links are not followed. What may not be looked at has no stamp."""
+    if is_address(folder):
+        with _store(folder) as store:
+            return [_object(store, folder, one) for one in store.ls(str(folder), detail=True)]
     listed = []
     with os.scandir(folder) as found:
         for one in found:
@@ -92,6 +147,9 @@ def entries(folder: AnyPath) -> list[Entry]:
 
 def info(path: AnyPath, *, follow: bool = True) -> Entry:
     """Return what lies at a path, or what a link there leads to."""
+    if is_address(path):
+        with _store(path) as store:
+            return _object(store, path, store.info(str(path)))
     return _entry(path, os.stat(path, follow_symlinks=follow))
 
 
@@ -114,6 +172,8 @@ def is_folder(path: AnyPath) -> bool:
 
 def real(path: AnyPath, *, strict: bool = False) -> str:
     """Return the path without links that a path leads to; with `strict` something must be there."""
+    if is_address(path):
+        return (info(path) if strict else Entry(str(path), "")).path
     return os.path.realpath(path, strict=strict)
 
 
@@ -129,6 +189,8 @@ def free_bytes(folder: AnyPath) -> int:
 
 def open(path: AnyPath) -> io.FileIO:
     """Open a file to read its bytes; raise NoFile for anything else. A pipe's writer is not waited for."""
+    if is_address(path):
+        return _ObjectBytes(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     found = _entry(path, os.fstat(descriptor))
     if not found.is_file:
@@ -137,9 +199,37 @@ def open(path: AnyPath) -> io.FileIO:
     return io.FileIO(descriptor)
 
 
+class _ObjectBytes(io.RawIOBase):
+    """The bytes of an object as it is now: one that is replaced while it is read raises OSError."""
+
+    def __init__(self, address: AnyPath) -> None:
+        with _store(address) as store:
+            self._file = store.open(str(address), "rb", cache_type="readahead", block_size=8 * 1024 * 1024)
+            self.entry = _object(store, address, self._file.details)
+        self._address = address
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        with _store(self._address):
+            return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
 @contextlib.contextmanager
 def create(path: AnyPath) -> Iterator[BinaryIO]:
     """Write a file: it has its name once it is whole, and nothing takes its draft for one that has landed."""
+    if is_address(path):
+        content = io.BytesIO()
+        yield content
+        with _store(path) as store:
+            store.pipe_file(str(path), content.getvalue())
+        return
     path = Path(path)
     make_folder(path.parent)
     draft = path.with_name(f".{path.name}.draft")
@@ -150,6 +240,11 @@ def create(path: AnyPath) -> Iterator[BinaryIO]:
 
 def touch(path: AnyPath) -> None:
     """Make an empty file where there is none."""
+    if is_address(path):
+        if not exists(path):
+            with create(path):
+                pass
+        return
     make_folder(Path(path).parent)
     Path(path).touch()
 
@@ -172,4 +267,8 @@ def make_folder(folder: AnyPath) -> None:
 
 def remove_folder(folder: AnyPath) -> None:
     """Remove a folder with all that lies in it."""
+    if is_address(folder):
+        with _store(folder) as store:
+            store.rm(str(folder), recursive=True)
+        return
     shutil.rmtree(folder)

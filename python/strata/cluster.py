@@ -1,0 +1,239 @@
+"""A Spark cluster as dbt's plugin uses it, by SQL alone: the scan of landed files, and who works on which source.
+
+The connection is dbt-spark's own, of whatever method the target has; no JVM runs here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import getpass
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.contracts.connection import Connection, ConnectionState
+from dbt.adapters.spark.connections import SparkConnectionManager, SparkCredentials
+
+from strata import places, storage
+from strata.errors import StrataError
+from strata.landing import LandedFile
+from strata.scanning import SCANNER
+from strata.sources import Source
+
+# How often a run says that it lives, and after how long a silence its locks are anybody's.
+BEAT_SECONDS = 15
+LOCK_SECONDS = 60
+# How often a lock is tried for when another client commits at the same moment.
+TRIES = 5
+# dbt's, above what the server said.
+_HEADINGS = ("Database Error", "Runtime Error", "Compilation Error")
+
+
+def sentence(error: BaseException) -> str:
+    """Return the first line of what a cluster says, without the names of Java's classes and traces before it."""
+    text = str(error)
+    found = re.search(r"errorMessage='((?:[^'\\]|\\.)*)'|errorMessage=\"((?:[^\"\\]|\\.)*)\"", text)
+    if found:
+        text = (found[1] or found[2]).replace("\\n", "\n")
+    lines = (line.strip() for line in text.splitlines())
+    line = next((line for line in lines if line and line not in _HEADINGS), type(error).__name__)
+    line = re.sub(r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+", "", line)
+    return line[:500].rstrip(".")
+
+
+def check(credentials: SparkCredentials) -> None:
+    """Raise StrataError for a target on a cluster that lacks what the environment must tell."""
+    if credentials.method == "thrift":
+        for name, value in (("STRATA_THRIFT_HOST", credentials.host), ("STRATA_THRIFT_USER", credentials.user)):
+            if not value:
+                raise StrataError(
+                    f"{name} is not set, and the target is a cluster: set it, or start a cluster on this machine by "
+                    "'make cluster-up' and run 'source .cluster/env' (docs/cluster.md)."
+                )
+
+
+class Cluster:
+    """A connection to the Spark of a target."""
+
+    def __init__(self, credentials: SparkCredentials) -> None:
+        self.credentials = credentials
+        self.name = f"The Spark at {credentials.host}:{credentials.port}"
+        self._connection: Connection | None = None
+        self._guard = threading.Lock()
+
+    def query(self, *statements: str) -> list[tuple]:
+        """Run statements in one session and return the rows of the last; raise StrataError when the cluster does not."""
+        with self._guard:
+            return self._query(statements)
+
+    def _query(self, statements: tuple[str, ...]) -> list[tuple]:
+        if self._connection is None:
+            opened = Connection(type="spark", name="strata", credentials=self.credentials, state=ConnectionState.INIT)
+            try:
+                self._connection = SparkConnectionManager.open(opened)
+            except Exception as error:
+                raise StrataError(
+                    f"{self.name} does not answer ({sentence(error)}): start it ('make cluster-up' one on this machine), "
+                    "or name another in STRATA_THRIFT_HOST and STRATA_THRIFT_PORT."
+                ) from None
+        try:
+            cursor = self._connection.handle.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchall() or []
+        except Exception as error:
+            self.close()
+            raise StrataError(f"{self.name} says: {sentence(error)}.") from None
+
+    def close(self) -> None:
+        """End the connection; the next statement opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.handle.close()
+            except Exception:
+                return  # the server has gone, and the session with it
+
+    def scan(self, source: Source, landed: list[LandedFile]) -> None:
+        """Have files scanned by the cluster, in parallel, as `strata.scanning` does here."""
+        if not landed:
+            return
+        by_path = {one.path: one for one in landed}
+        for row in self._task(source, landed, "scan"):
+            scanned = json.loads(row[0])
+            vars(by_path[scanned["path"]]).update(scanned)
+
+    def _task(self, source: Source, landed: list[LandedFile], task: str) -> list[tuple]:
+        files = places.lake() / "intake" / f"{source.name}.to_{task}.jsonl"
+        with storage.create(files) as file:
+            for row in ({"scanner": SCANNER, "source": asdict(source)}, *map(asdict, landed)):
+                file.write(json.dumps(row).encode() + b"\n")
+        view = f"strata_{task}_{source.name}"
+        try:
+            return self.query(
+                f"create or replace temporary view {view} using strata options (files {_literal(files)}, task '{task}')",
+                f"select value from {view}",
+            )
+        except StrataError as error:
+            if "DATA_SOURCE_NOT_FOUND" in str(error):
+                raise StrataError(
+                    f"{self.name} cannot read what has landed, for its Python lacks the package strata-lakehouse: install "
+                    "the project's wheel there, on the driver and the workers (docs/cluster.md)."
+                ) from None
+            raise
+
+
+def _literal(value: Any) -> str:
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+class Locks:
+    """The locks of sources in the table <ops>.locks: this run's, until it ends or says nothing more for a minute."""
+
+    # One process works on a source by one command after another: they follow each other under one lock.
+    owner = uuid.uuid4().hex
+
+    def __init__(self, cluster: Cluster, schema: str) -> None:
+        self.cluster = cluster
+        self.schema = schema
+        self.table = f"{schema}.locks"
+        self.held: list[str] = []
+        self._ended = threading.Event()
+        atexit.register(self.release)
+
+    def take(self, sources: list[str]) -> None:
+        """Take the locks of sources, or none of them; raise StrataError, naming who holds one."""
+        if not sources:
+            return
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        holder = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} ({command})"
+        location = f"location {_literal(places.lake() / 'warehouse' / f'{self.schema}.db')}"
+        self.cluster.query(
+            f"create schema if not exists {self.schema} {location}",
+            f"create table if not exists {self.table} (source string, owner string, holder string, since timestamp, "
+            "beat_at timestamp) using delta partitioned by (source) comment 'Who works on which source: a row each.'",
+        )
+        for source in sorted(sources):
+            try:
+                self._take(source, holder)
+            except StrataError:
+                self.release()
+                raise
+        threading.Thread(target=self._beat, name="strata-locks", daemon=True).start()
+
+    def _take(self, source: str, holder: str) -> None:
+        take = f"""
+            merge into {self.table} as lock
+            using (
+                select
+                    {_literal(source)} as source,
+                    {_literal(self.owner)} as owner,
+                    {_literal(holder)} as holder,
+                    current_timestamp() as since,
+                    current_timestamp() as beat_at
+            ) as mine
+            on lock.source = mine.source and lock.source = {_literal(source)}
+            when matched and (
+                lock.owner is null
+                or lock.owner = mine.owner
+                or lock.beat_at < current_timestamp() - interval {LOCK_SECONDS} seconds
+            ) then update set *
+            when not matched then insert *
+        """
+        for attempt in range(TRIES):
+            try:
+                self.cluster.query(take)
+            except StrataError as error:
+                # Somebody else took it, or said that he lives, at the same moment.
+                if "CONCURRENT" not in str(error).upper() or attempt == TRIES - 1:
+                    raise
+                time.sleep(0.5)
+                continue
+            break
+        rows = self.cluster.query(
+            f"select owner, holder, cast(since as string), cast(beat_at as string) from {self.table} "
+            f"where source = {_literal(source)}"
+        )
+        owner, held_by, since, beat_at = rows[0]
+        if owner != self.owner:
+            raise StrataError(
+                f"Another run works on {source}: {held_by}, since {since}, last heard of at {beat_at} UTC; wait for it to "
+                f"end, or, if it has died, until {LOCK_SECONDS} seconds have passed since then."
+            )
+        self.held.append(source)
+
+    def _of_held(self) -> str:
+        return f"source in ({', '.join(map(_literal, self.held))}) and owner = {_literal(self.owner)}"
+
+    def _beat(self) -> None:
+        """Say every now and then that this run lives, by a connection of its own."""
+        own = Cluster(self.cluster.credentials)
+        while not self._ended.wait(BEAT_SECONDS):
+            try:
+                own.query(f"update {self.table} set beat_at = current_timestamp() where {self._of_held()}")
+            except StrataError:
+                continue  # the server may be back for the next
+        own.close()
+
+    def release(self) -> None:
+        """Let go of what is held; of a cluster that does not answer, time will."""
+        self._ended.set()
+        if self.held:
+            free = ", ".join(f"{name} = null" for name in ("owner", "holder", "since", "beat_at"))
+            for _ in range(TRIES):
+                try:
+                    self.cluster.query(f"update {self.table} set {free} where {self._of_held()}")
+                    break
+                except StrataError as error:
+                    if "CONCURRENT" not in str(error).upper():
+                        break
+            self.held = []
