@@ -114,6 +114,7 @@ class StrataPlugin(dbtPlugin):
                 self._take_embedded(command, variables.paths)
             else:
                 cluster.check(profile.credentials)
+                cluster.speak_plainly()
                 self._cluster = cluster.Cluster(profile.credentials)
                 self._paths = variables.paths
             parsed = (click.get_current_context().obj or {}).get("manifest")

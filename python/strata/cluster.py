@@ -15,12 +15,22 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dbt.adapters.contracts.connection import Connection, ConnectionState
-from dbt.adapters.spark.connections import SparkConnectionManager, SparkCredentials
+from dbt.adapters.events.logging import AdapterLogger
+from dbt.adapters.exceptions import FailedToConnectError
+from dbt.adapters.spark.connections import (
+    CONNECTION_LOST_EXCEPTIONS,
+    PyhiveConnectionWrapper,
+    SparkConnectionManager,
+    SparkCredentials,
+)
+from dbt.flags import get_flags
+from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from strata import places, storage
 from strata.errors import StrataError
@@ -33,6 +43,7 @@ BEAT_SECONDS = 15
 LOCK_SECONDS = 60
 # How often a lock is tried for when another client commits at the same moment.
 TRIES = 5
+_LOG = AdapterLogger("Spark")
 # dbt's, above what the server said.
 _HEADINGS = ("Database Error", "Runtime Error", "Compilation Error")
 
@@ -43,10 +54,95 @@ def sentence(error: BaseException) -> str:
     found = re.search(r"errorMessage='((?:[^'\\]|\\.)*)'|errorMessage=\"((?:[^\"\\]|\\.)*)\"", text)
     if found:
         text = (found[1] or found[2]).replace("\\n", "\n")
-    lines = (line.strip() for line in text.splitlines())
+    lines = [line.strip() for line in text.splitlines()]
+    if "[USER_RAISED_EXCEPTION]" in text:
+        # Our own words, behind the name of the exception, as many lines as they have.
+        said = text.rsplit("SparkRuntimeException: [USER_RAISED_EXCEPTION]", 1)[-1].split("SQLSTATE")[0]
+        return " ".join(said.removeprefix("[USER_RAISED_EXCEPTION]").split()).rstrip(".")
+    if "Traceback (most recent call last)" in text:
+        # Of Python on the cluster: the last line of its trace.
+        lines = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)] or lines
     line = next((line for line in lines if line and line not in _HEADINGS), type(error).__name__)
     line = re.sub(r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+", "", line)
     return line[:500].rstrip(".")
+
+
+# What a cluster says of what it stands on, and the sentence for whoever is on call.
+_MENDS = (
+    (
+        r"NoSuchBucket|[Bb]ucket does not exist|UnknownStoreException",
+        "the bucket of its store is gone: make it again, or name the right one in STRATA_LAKE and STRATA_LANDING",
+    ),
+    (
+        r"AccessDenied|Access Denied|SignatureDoesNotMatch|InvalidAccessKeyId|Forbidden|status code: 403",
+        "the store refuses the cluster's keys: see which keys its Spark has, and what they may",
+    ),
+    (
+        r"SlowDown|Service Unavailable|status code: 503|Status Code: 503|AWSServiceThrottled|AWSStatus500|AWSClientIOException"
+        r"|Connect to .* failed|Connection refused.*s3a|SdkClientException|AWSNoResponse",
+        "its store does not answer, or is too slow: see whether it is there, and run the same command again",
+    ),
+    (
+        r"PSQLException|JDO\w*Exception|MetaException|SQLNonTransientConnection|BoneCP|DBCP",
+        "its metastore does not answer: see whether the metastore's database is there, and run the same command again",
+    ),
+)
+
+
+def _whole(error: BaseException) -> str:
+    """Return an error with what it came from."""
+    return f"{error} {_whole(error.__cause__)}" if error.__cause__ else f"{error}"
+
+
+def _is_gone(error: BaseException) -> bool:
+    if isinstance(error, (*CONNECTION_LOST_EXCEPTIONS, ConnectionError, FailedToConnectError)):
+        return True
+    if "stopped SparkContext" in str(error) or "SparkContext was shut down" in str(error):
+        return True
+    return error.__cause__ is not None and _is_gone(error.__cause__)
+
+
+def _plain(error: BaseException, name: str) -> DbtRuntimeError:
+    """Return an error of a statement in one sentence; where the cluster has gone, dbt skips the rest."""
+    if _is_gone(error):
+        # As with --fail-fast: each further node would fail for the same reason.
+        object.__setattr__(get_flags(), "FAIL_FAST", True)
+        return DbtRuntimeError(
+            f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether it "
+            "runs, and run the same command again."
+        )
+    mend = next((mend for pattern, mend in _MENDS if re.search(pattern, str(error))), None)
+    if mend:
+        return DbtDatabaseError(f"{name} says that {mend} ({sentence(error)}).")
+    return DbtDatabaseError(sentence(error))
+
+
+def speak_plainly() -> None:
+    """Have dbt-spark say in one sentence what a cluster says with the trace of a JVM; dbt's log file has all of it.
+
+    dbt-spark 1.11.0 has no other place for it than its class for a connection.
+    """
+    if getattr(PyhiveConnectionWrapper, "is_plain", False):
+        return
+    execute, fetchall, opened = (
+        PyhiveConnectionWrapper.execute,
+        PyhiveConnectionWrapper.fetchall,
+        SparkConnectionManager.open,
+    )
+
+    def plain(call: Callable, name: str, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            _LOG.debug(f"{name}: {_whole(error)}")
+            raise _plain(error, name) from None
+
+    PyhiveConnectionWrapper.is_plain = True
+    PyhiveConnectionWrapper.execute = lambda self, *given: plain(execute, "The cluster's Spark", self, *given)
+    PyhiveConnectionWrapper.fetchall = lambda self: plain(fetchall, "The cluster's Spark", self)
+    SparkConnectionManager.open = classmethod(
+        lambda cls, one: plain(opened, f"The Spark at {one.credentials.host}:{one.credentials.port}", one)
+    )
 
 
 def check(credentials: SparkCredentials) -> None:

@@ -1,0 +1,180 @@
+"""What the tests of the cluster share: one real cluster, started for them, and clients of it in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from strata import places, storage
+from strata.cluster import Cluster
+from strata.environment import changed_environment
+
+FOLDER = places.ROOT / "target" / "test-cluster"
+# Beside a cluster that a person may have started.
+PORTS = {"POSTGRES": "25432", "S3": "27070", "MASTER": "27077", "THRIFT": "21000"}
+CONTROLS = {
+    "STRATA_CLUSTER_FOLDER": str(FOLDER),
+    **{f"STRATA_CLUSTER_{name}_PORT": port for name, port in PORTS.items()},
+}
+LAYERS = ("raw", "stage", "mart", "quarantine", "ops")
+
+
+def control(command: str) -> subprocess.CompletedProcess:
+    """Run one of the cluster's make targets, without make."""
+    return subprocess.run(
+        [sys.executable, str(places.ROOT / "tools" / "cluster.py"), command],
+        env={**os.environ, **CONTROLS},
+        capture_output=True,
+        text=True,
+    )
+
+
+def process_of(part: str) -> psutil.Process:
+    """Return a running part of the cluster."""
+    return psutil.Process(json.loads((FOLDER / "started.json").read_text())[part][0])
+
+
+@dataclass
+class Done:
+    """A dbt command that has ended: its exit code, what it said, the status and message of each node by name."""
+
+    code: int
+    said: str
+    nodes: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Client:
+    """A lake and a landing folder, on the cluster or, without one, of this machine, and dbt's commands on them."""
+
+    name: str
+    folder: Path
+    cluster: dict[str, str] | None = None
+
+    @property
+    def landing(self) -> str:
+        return f"s3a://landing/{self.name}" if self.cluster else str(self.folder / "landing")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRATA_", "AWS_", "DBT_"))}
+        own = {
+            "STRATA_LANDING": self.landing,
+            "STRATA_LAKE": f"s3a://lake/{self.name}" if self.cluster else str(self.folder / "lake"),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        }
+        prefix = {"STRATA_SCHEMA_PREFIX": self.name} if self.cluster else {}
+        return {**kept, **(self.cluster or {}), **own, **prefix}
+
+    def command(self, *arguments: str) -> list[str]:
+        target = ["--target", "cluster"] if self.cluster else []
+        return [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:], *target]
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+        """Start a command, `dbt` or `strata`, in a process of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            env={**self.environment, **environment},
+            cwd=places.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self, process: subprocess.Popen) -> Done:
+        """Wait for a command, and return what became of it."""
+        said = process.communicate(timeout=900)[0]
+        done = Done(process.returncode, said)
+        results = self.folder / "target" / "run_results.json"
+        if results.exists():
+            for one in json.loads(results.read_text())["results"]:
+                name = one["unique_id"].split(".")[2]
+                done.nodes[name], done.messages[name] = one["status"], one["message"] or ""
+            results.unlink()
+        return done
+
+    def run(self, *arguments: str, **environment: str) -> Done:
+        return self.end(self.start(*arguments, **environment))
+
+    def make(self, *arguments: str) -> Done:
+        """Build without tests; fail when it does not succeed."""
+        done = self.run("dbt", "--no-use-colors", "build", "--exclude-resource-type", "unit_test", "test", *arguments)
+        assert done.code == 0, done.said
+        return done
+
+    def land(self, name: str, content: str) -> None:
+        """Put a file into the landing folder."""
+        with changed_environment(**(self.cluster or {})), storage.create(places.at(f"{self.landing}/{name}")) as file:
+            file.write(content.encode())
+
+    def modified_ns(self, name: str) -> int:
+        """Return when a landed file was last modified."""
+        with changed_environment(**(self.cluster or {})):
+            return storage.info(f"{self.landing}/{name}").modified_ns
+
+    def table(self, name: str) -> str:
+        """Return a table, such as `stage.events`, as the cluster's SQL names it; of this machine by its folder."""
+        layer, table = name.split(".")
+        if self.cluster:
+            return f"{self.name}_{layer}.{table}"
+        return f"delta.`{self.folder / 'lake' / 'warehouse' / f'{layer}.db' / table}`"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[dict[str, str]]:
+    """Start a cluster with nothing in it, and return the environment of its clients."""
+    kept = bool(os.environ.get("STRATA_KEEP_CLUSTER"))
+    if not kept:
+        control("clean")
+    started = control("up")
+    assert started.returncode == 0, started.stdout + started.stderr
+    lines = (FOLDER / "env").read_text().splitlines()
+    yield dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    if not kept:
+        control("clean")
+
+
+@pytest.fixture(scope="session")
+def sql(cluster):
+    """Return a function that runs statements on the cluster and returns the rows of the last."""
+    from dbt.adapters.spark.connections import SparkCredentials
+
+    def connected() -> Cluster:
+        return Cluster(
+            SparkCredentials(
+                method="thrift",
+                host=cluster["STRATA_THRIFT_HOST"],
+                port=int(cluster["STRATA_THRIFT_PORT"]),
+                user="strata",
+                auth="NONE",
+                schema="default",
+                poll_interval=1,
+            )
+        )
+
+    def run(*statements: str) -> list[tuple]:
+        connection = connected()
+        rows = connection.query(*statements)
+        connection.close()
+        return rows
+
+    return run
+
+
+@pytest.fixture
+def client(cluster, tmp_path, request) -> Client:
+    """Return a client with a lake of its own on the cluster."""
+    name = f"t{time.time_ns() // 1_000_000 % 100_000_000}"
+    return Client(name, tmp_path, cluster)
