@@ -1,11 +1,26 @@
 # Targets for the development of Strata itself.
-.PHONY: test-prerequisites bench fuzz lock release unrelease cluster-up cluster-status cluster-down cluster-clean
+.PHONY: test-prerequisites bench fuzz lock release unrelease test-cluster cluster-up cluster-status cluster-down cluster-clean
 
-test-prerequisites: ## Install what the tests need beside Python, Java, make and git: Debian's Chromium, where none is
-	@command -v chromedriver >/dev/null || { \
+# The S3 server of the tests' cluster, built by Go.
+VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+test-prerequisites: setup ## Install what the tests need beside Python, Java, make and git (Debian's Chromium and PostgreSQL, an S3 server)
+	@packages=; command -v chromedriver >/dev/null || packages="chromium chromium-driver"; \
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$$packages postgresql"; \
+	if [ -n "$$packages" ]; then \
 		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends chromium chromium-driver; \
-	}
+		$$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends $$packages; \
+	fi
+	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ] || [ -x $(BIN)/versitygw ]; then :; \
+	elif command -v go >/dev/null; then echo "Building the S3 server (once; some minutes)"; \
+		GOBIN="$(CURDIR)/$(BIN)" go install $(VERSITYGW); \
+	else echo "Go is not there: install it, for the tests' S3 server is built by it, or leave the cluster's tests out by STRATA_WITHOUT_CLUSTER=1."; exit 1; \
+	fi
+	@[ -n "$$STRATA_WITHOUT_CLUSTER" ] || $(BIN)/python -m strata.jars --cluster
+
+test-cluster: setup ## Run the tests of a real Spark cluster (STRATA_WITHOUT_CLUSTER=1 leaves them out)
+	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "The tests of the cluster are left out: STRATA_WITHOUT_CLUSTER is set."; \
+	else $(BIN)/pytest tests/cluster; fi
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py up

@@ -1,7 +1,7 @@
 """A real Spark cluster on one machine: `make cluster-up`, `cluster-status`, `cluster-down`, `cluster-clean`.
 
 PostgreSQL for the metastore, an S3 server, Spark's master, workers and Thrift Server, each a process of its own, with
-its log in logs/cluster-<name>.log. What was started is told by its process, and that one's start, in <folder>/started.json:
+its log in logs/cluster-<name>.log. <folder>/started.json has what was started, each process with the time of its start:
 nothing else is ever stopped. docs/cluster.md shows what runs where.
 """
 
@@ -105,7 +105,16 @@ class LocalCluster:
                 at.s3_port,
             ),
             "master": (
-                [spark_class, f"{deploy}.master.Master", "--host", HOST, "--port", str(at.master_port), "--webui-port", "0"],
+                [
+                    spark_class,
+                    f"{deploy}.master.Master",
+                    "--host",
+                    HOST,
+                    "--port",
+                    str(at.master_port),
+                    "--webui-port",
+                    "0",
+                ],
                 at.master_port,
             ),
             **{f"worker-{number + 1}": (worker, None) for number in range(at.workers)},
@@ -225,7 +234,17 @@ class LocalCluster:
             for path in (folder, password):
                 shutil.chown(path, postgres_user())
         run(
-            [*as_other_user(), tool("initdb"), "-D", str(folder), "-U", "hive", "-A", "scram-sha-256", f"--pwfile={password}"],
+            [
+                *as_other_user(),
+                tool("initdb"),
+                "-D",
+                str(folder),
+                "-U",
+                "hive",
+                "-A",
+                "scram-sha-256",
+                f"--pwfile={password}",
+            ],
             "PostgreSQL's folder could not be made",
         )
         password.unlink()
@@ -347,7 +366,9 @@ class LocalCluster:
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
                 raise StrataError(f"The part {name} of the cluster has ended: {log_of(name)} says why.")
             if time.monotonic() > end:
-                raise StrataError(f"The part {name} of the cluster does not answer after {seconds:.0f} s: see {log_of(name)}.")
+                raise StrataError(
+                    f"The part {name} of the cluster does not answer after {seconds:.0f} s: see {log_of(name)}."
+                )
             time.sleep(0.5)
 
     def down(self) -> list[str]:
@@ -413,7 +434,9 @@ def gateway() -> str:
     """Return the S3 server; raise StrataError where it is not there."""
     beside = Path(sys.executable).with_name("versitygw")
     if not beside.exists():
-        raise StrataError("The S3 server versitygw is not there: run 'make test-prerequisites', which builds it with Go.")
+        raise StrataError(
+            "The S3 server versitygw is not there: run 'make test-prerequisites', which builds it with Go."
+        )
     return str(beside)
 
 

@@ -21,7 +21,8 @@
 
 {#-
   Of files that stand for themselves: an object with
-    to_load: files to read, a list of objects with `file_id`, `columns`, `reading`; one that cannot be read has no columns
+    to_load: files to read, a list of objects with `file_id`, `columns`, `reading`, and of those that are read where they lie
+      `location` and `stamp`; one that cannot be read has no columns
     deliveries: the paths that are noted anew; is_any: whether rows in raw are replaced for one of them
 
   The same content with a later modification time is the same delivery, unless the file holds a time later than its last
@@ -69,12 +70,13 @@
                 landed.file_id,
                 landed.columns,
                 landed.reading,
-                if(landed.is_linked, null, landed.location) as location
+                if(landed.is_linked, null, landed.location) as location,
+                landed.stamp
             from landed
             full outer join known on landed.path = known.path
         )
 
-        select path, change, file_id, to_json(columns), reading, location
+        select path, change, file_id, to_json(columns), reading, location, stamp
         from compared
         where change is not null
         order by path
@@ -82,7 +84,7 @@
     {%- set changes = {'to_load': [], 'deliveries': [], 'is_any': false} -%}
     {%- for row in run_query(sql) -%}
         {%- if row[1] == 'load' -%}
-            {% do changes.to_load.append({'file_id': row[2], 'columns': fromjson(row[3]) or [], 'reading': row[4], 'location': row[5]}) %}
+            {% do changes.to_load.append({'file_id': row[2], 'columns': fromjson(row[3]) or [], 'reading': row[4], 'location': row[5], 'stamp': row[6]}) %}
         {%- endif -%}
         {% do changes.deliveries.append(row[0]) %}
         {% do changes.update({'is_any': changes.is_any or row[1] != 'note'}) %}
@@ -133,7 +135,8 @@
             landed.file_id,
             to_json(landed.columns),
             landed.reading,
-            if(landed.is_linked, null, landed.location)
+            if(landed.is_linked, null, landed.location),
+            landed.stamp
         from changed
         inner join landed on changed.landed_on = landed.landed_on
         order by landed.path
@@ -142,7 +145,7 @@
     {%- set days = [] -%}
     {%- for row in run_query(sql) -%}
         {% do days.append(row[0]) %}
-        {% do to_load.append({'file_id': row[1], 'columns': fromjson(row[2]), 'reading': row[3], 'location': row[4]}) %}
+        {% do to_load.append({'file_id': row[1], 'columns': fromjson(row[2]), 'reading': row[3], 'location': row[4], 'stamp': row[5]}) %}
     {%- endfor -%}
     {{ return({
         'to_load': to_load, 'deliveries': days | unique | sort, 'is_any': days | length > 0,

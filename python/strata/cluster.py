@@ -41,10 +41,14 @@ from strata.sources import Source
 # How often a run says that it lives, and after how long a silence its locks are anybody's.
 BEAT_SECONDS = 15
 LOCK_SECONDS = 60
+# The first wait between two questions whether a statement has ended, in seconds.
+FIRST_WAIT = 0.05
 # How often a lock is tried for when another client commits at the same moment.
 TRIES = 5
 _LOG = AdapterLogger("Spark")
 # dbt's, above what the server said.
+# Java's names of exceptions, and Spark's, once more behind them.
+_NAMES = r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+"
 _HEADINGS = ("Database Error", "Runtime Error", "Compilation Error")
 
 
@@ -63,8 +67,7 @@ def sentence(error: BaseException) -> str:
         # Of Python on the cluster: the last line of its trace.
         lines = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)] or lines
     line = next((line for line in lines if line and line not in _HEADINGS), type(error).__name__)
-    line = re.sub(r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+", "", line)
-    return line[:500].rstrip(".")
+    return re.sub(_NAMES, "", line)[:500].rstrip(".")
 
 
 # What a cluster says of what it stands on, and the sentence for whoever is on call.
@@ -78,7 +81,7 @@ _MENDS = (
         "the store refuses the cluster's keys: see which keys its Spark has, and what they may",
     ),
     (
-        r"SlowDown|Service Unavailable|status code: 503|Status Code: 503|AWSServiceThrottled|AWSStatus500|AWSClientIOException"
+        r"SlowDown|Service Unavailable|[Ss]tatus [Cc]ode: 503|AWSServiceThrottled|AWSStatus500|AWSClientIOException"
         r"|Connect to .* failed|Connection refused.*s3a|SdkClientException|AWSNoResponse",
         "its store does not answer, or is too slow: see whether it is there, and run the same command again",
     ),
@@ -108,8 +111,8 @@ def _plain(error: BaseException, name: str) -> DbtRuntimeError:
         # As with --fail-fast: each further node would fail for the same reason.
         object.__setattr__(get_flags(), "FAIL_FAST", True)
         return DbtRuntimeError(
-            f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether it "
-            "runs, and run the same command again."
+            f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether "
+            "it runs, and run the same command again."
         )
     mend = next((mend for pattern, mend in _MENDS if re.search(pattern, str(error))), None)
     if mend:
@@ -118,9 +121,9 @@ def _plain(error: BaseException, name: str) -> DbtRuntimeError:
 
 
 def speak_plainly() -> None:
-    """Have dbt-spark say in one sentence what a cluster says with the trace of a JVM; dbt's log file has all of it.
+    """Have dbt-spark say in one sentence what a cluster says with the trace of a JVM, and wait no longer than it must.
 
-    dbt-spark 1.11.0 has no other place for it than its class for a connection.
+    dbt-spark 1.11.0 has no other place for it than its class for a connection. dbt's log file has the whole trace.
     """
     if getattr(PyhiveConnectionWrapper, "is_plain", False):
         return
@@ -137,8 +140,20 @@ def speak_plainly() -> None:
             _LOG.debug(f"{name}: {_whole(error)}")
             raise _plain(error, name) from None
 
+    def execute_and_poll(self: PyhiveConnectionWrapper, *given: Any) -> None:
+        self.wait = FIRST_WAIT
+        plain(execute, "The cluster's Spark", self, *given)
+
+    def next_wait(self: PyhiveConnectionWrapper) -> float:
+        wait, self.wait = self.wait, min(self.wait * 1.5, self.longest_wait)
+        return wait
+
     PyhiveConnectionWrapper.is_plain = True
-    PyhiveConnectionWrapper.execute = lambda self, *given: plain(execute, "The cluster's Spark", self, *given)
+    PyhiveConnectionWrapper.execute = execute_and_poll
+    # What the profile says is whole seconds, for hundreds of statements: here it is the longest wait of growing ones.
+    PyhiveConnectionWrapper.poll_interval = property(
+        next_wait, lambda self, seconds: setattr(self, "longest_wait", max(seconds, FIRST_WAIT))
+    )
     PyhiveConnectionWrapper.fetchall = lambda self: plain(fetchall, "The cluster's Spark", self)
     SparkConnectionManager.open = classmethod(
         lambda cls, one: plain(opened, f"The Spark at {one.credentials.host}:{one.credentials.port}", one)
@@ -166,7 +181,7 @@ class Cluster:
         self._guard = threading.Lock()
 
     def query(self, *statements: str) -> list[tuple]:
-        """Run statements in one session and return the rows of the last; raise StrataError when the cluster does not."""
+        """Run statements in one session and return the rows of the last; raise StrataError with what goes wrong."""
         with self._guard:
             return self._query(statements)
 
@@ -177,8 +192,8 @@ class Cluster:
                 self._connection = SparkConnectionManager.open(opened)
             except Exception as error:
                 raise StrataError(
-                    f"{self.name} does not answer ({sentence(error)}): start it ('make cluster-up' one on this machine), "
-                    "or name another in STRATA_THRIFT_HOST and STRATA_THRIFT_PORT."
+                    f"{self.name} does not answer ({sentence(error)}): start it ('make cluster-up' one on this "
+                    "machine), or name another in STRATA_THRIFT_HOST and STRATA_THRIFT_PORT."
                 ) from None
         try:
             cursor = self._connection.handle.cursor()
@@ -215,14 +230,15 @@ class Cluster:
         view = f"strata_{task}_{source.name}"
         try:
             return self.query(
-                f"create or replace temporary view {view} using strata options (files {_literal(files)}, task '{task}')",
+                f"create or replace temporary view {view} using strata "
+                f"options (files {_literal(files)}, task '{task}')",
                 f"select value from {view}",
             )
         except StrataError as error:
             if "DATA_SOURCE_NOT_FOUND" in str(error):
                 raise StrataError(
-                    f"{self.name} cannot read what has landed, for its Python lacks the package strata-lakehouse: install "
-                    "the project's wheel there, on the driver and the workers (docs/cluster.md)."
+                    f"{self.name} cannot read what has landed, for its Python lacks the package strata-lakehouse: "
+                    "install the project's wheel there, on the driver and the workers (docs/cluster.md)."
                 ) from None
             raise
 
@@ -302,8 +318,8 @@ class Locks:
         owner, held_by, since, beat_at = rows[0]
         if owner != self.owner:
             raise StrataError(
-                f"Another run works on {source}: {held_by}, since {since}, last heard of at {beat_at} UTC; wait for it to "
-                f"end, or, if it has died, until {LOCK_SECONDS} seconds have passed since then."
+                f"Another run works on {source}: {held_by}, since {since}, last heard of at {beat_at} UTC; wait for it "
+                f"to end, or, if it has died, until {LOCK_SECONDS} seconds have passed since then."
             )
         self.held.append(source)
 

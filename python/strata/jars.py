@@ -111,8 +111,8 @@ def install(jars: list[Jar] | None = None) -> list[Jar]:
                 fetched = Path(scratch) / jar.file_name
                 if jar.sha256 and _sha256(fetched) != jar.sha256:
                     raise StrataError(
-                        f"{jar.file_name} has another sha256 than {LIST.parent} says: it was not installed; fetch it again, "
-                        "and if it stays so, do not trust the repository it came from."
+                        f"{jar.file_name} has another sha256 than {LIST.parent} says: it was not installed; fetch it "
+                        "again, and if it stays so, do not trust the repository it came from."
                     )
                 fetched.replace(jar.path)
     return wanted
@@ -132,6 +132,6 @@ def lock() -> None:
 
 if __name__ == "__main__":
     try:
-        lock() if "--lock" in sys.argv else install()
+        lock() if "--lock" in sys.argv else install(listed(CLUSTER_LIST) if "--cluster" in sys.argv else None)
     except StrataError as error:
         sys.exit(str(error))

@@ -90,8 +90,8 @@ def check(is_embedded: bool = True) -> None:
             raise StrataError(f"{variable} is {value}: write it as s3a://bucket/folder, abfss://… or gs://….")
         if is_address(value) and is_embedded:
             raise StrataError(
-                f"{variable} is {value}, an address in an object store, which the Spark of this process does not reach: "
-                "name a folder, or a target that is a cluster (--target cluster)."
+                f"{variable} is {value}, an address in an object store, which the Spark of this process does not "
+                "reach: name a folder, or a target that is a cluster (--target cluster)."
             )
     folders = {
         "project": (ROOT, "The project's folder", "move the project to another"),

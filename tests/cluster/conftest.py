@@ -1,4 +1,4 @@
-"""What the tests of the cluster share: one real cluster, started for them, and clients of it in processes of their own."""
+"""What the tests of the cluster share: one real cluster, started for them, and clients of it, each a process."""
 
 from __future__ import annotations
 

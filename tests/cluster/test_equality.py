@@ -6,8 +6,8 @@ import json
 import os
 
 import pytest
-from conftest import LAYERS, Client
 
+from conftest import LAYERS, Client
 from strata import places
 
 # When a run was, and not what it did.
@@ -29,7 +29,8 @@ FIRST = {
     "events/2026/01/05/quoted.csv": 'time,action,note\n2026-01-05T10:04:00Z,Open,"two\nlines"\n',
     "purchases/2026/01/05/p.csv": PURCHASES + "0000000001,11,1000001,2026-01-02\n0000000002,12,1000002,2026-01-03\n",
     "fleet_sensors/2026/01/05/s.jsonl": "".join(
-        json.dumps({"truck_id": f"t{number}", "recorded_at": f"2026-01-05T10:{number:02}:00Z", "speed": number + 0.5}) + "\n"
+        json.dumps({"truck_id": f"t{number}", "recorded_at": f"2026-01-05T10:{number:02}:00Z", "speed": number + 0.5})
+        + "\n"
         for number in range(40)
     )
     + "no line\n",
@@ -41,9 +42,13 @@ SECOND = {
     "purchases/2026/01/06/p.csv": PURCHASES + "0000000001,13,1000001,2026-01-06\n0000000002,12,1000002,2026-01-03\n",
     "purchases/2026/01/07/p.csv": PURCHASES + "0000000001,13,1000001,2026-01-06\n0000000003,12,1000002,2026-01-07\n",
     "purchases/2026/01/08/p.csv": PURCHASES + "0000000001,14,1000001,2026-01-08\n0000000003,12,1000002,2026-01-07\n",
-    "fleet_sensors/2026/01/06/s.jsonl": '{"truck_id": "t1", "recorded_at": "2026-01-06T10:00:00Z", "Öl/°C": 98.5, "speed": 3}\n',
+    "fleet_sensors/2026/01/06/s.jsonl": (
+        '{"truck_id": "t1", "recorded_at": "2026-01-06T10:00:00Z", "Öl/°C": 98.5, "speed": 3}\n'
+    ),
 }
-THIRD = {"purchases/2026/01/06/p.csv": PURCHASES + "0000000001,15,1000001,2026-01-06\n0000000002,12,1000002,2026-01-03\n"}
+THIRD = {
+    "purchases/2026/01/06/p.csv": PURCHASES + "0000000001,15,1000001,2026-01-06\n0000000002,12,1000002,2026-01-03\n"
+}
 # What lands, the command, and how it ends: with 1 where a file is refused.
 STEPS = [
     (FIRST, ["dbt", "build", "--exclude-resource-type", "unit_test"], 1),
@@ -60,7 +65,10 @@ REFUSED = "The file events/2026/01/05/bad.csv was refused: the column action is 
 @pytest.fixture(scope="module")
 def both(cluster, tmp_path_factory) -> tuple[Client, Client]:
     """A lake on the cluster and one of this machine, after the same steps."""
-    clients = Client("equal", tmp_path_factory.mktemp("there"), cluster), Client("here", tmp_path_factory.mktemp("here"))
+    clients = (
+        Client("equal", tmp_path_factory.mktemp("there"), cluster),
+        Client("here", tmp_path_factory.mktemp("here")),
+    )
     there, here = clients
     for files, command, code in STEPS:
         for name, content in files.items():
@@ -83,7 +91,9 @@ def test_every_table_has_the_same_rows(both, sql):
             if not (here.folder / "lake" / "warehouse" / f"{layer}.db" / table).is_dir():
                 continue  # a view, or the locks
             name = f"{layer}.{table}"
-            columns = [row[0] for row in sql(f"describe table {there.table(name)}") if row[0] and not row[0].startswith("#")]
+            columns = [
+                row[0] for row in sql(f"describe table {there.table(name)}") if row[0] and not row[0].startswith("#")
+            ]
             shown = ", ".join(f"`{column}`" for column in dict.fromkeys(columns) if column not in OF_THE_RUN)
             one, other = (f"select to_json(struct({shown})) as r from {client.table(name)}" for client in both)
             differing = sql(f"({one} except all {other}) union all ({other} except all {one})")
@@ -92,12 +102,15 @@ def test_every_table_has_the_same_rows(both, sql):
     assert compared >= 15
 
 
-@pytest.mark.parametrize("query", [
-    "select * from {{ ref('current_purchases') }} order by 1",
-    "select * from {{ valid_as_of(ref('purchases'), '2026-01-05') }} order by 1",
-    "select * from {{ recorded_as_of(ref('purchases'), '2026-01-07') }} order by 1, version",
-    "select source, landed_on, row_count, content from {{ ref('deliveries') }} order by 1, 2",
-])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from {{ ref('current_purchases') }} order by 1",
+        "select * from {{ valid_as_of(ref('purchases'), '2026-01-05') }} order by 1",
+        "select * from {{ recorded_as_of(ref('purchases'), '2026-01-07') }} order by 1, version",
+        "select source, landed_on, row_count, content from {{ ref('deliveries') }} order by 1, 2",
+    ],
+)
 def test_a_query_of_people_gives_the_same_rows(both, query):
     shown = [one.run("dbt", "--quiet", "show", "--output", "json", "--inline", query).said for one in both]
     assert shown[0] == shown[1]
@@ -106,9 +119,12 @@ def test_a_query_of_people_gives_the_same_rows(both, query):
 
 def test_time_travel_shows_a_history_as_it_was(both):
     there, _ = both
-    done = there.run("dbt", "--quiet", "run-operation", "rows_at", "--args", f"{{table: {there.name}_stage.purchases, version: 1}}")
+    done = there.run(
+        "dbt", "--quiet", "run-operation", "rows_at", "--args", f"{{table: {there.name}_stage.purchases, version: 1}}"
+    )
     assert done.code == 0, done.said
-    assert "2026-01-02" in done.said and "2026-01-08" not in done.said
+    assert "2026-01-02" in done.said
+    assert "2026-01-08" not in done.said
 
 
 def test_docs_are_generated_without_waiting(both):
@@ -116,12 +132,24 @@ def test_docs_are_generated_without_waiting(both):
     done = there.run("dbt", "docs", "generate")
     assert done.code == 0, done.said
     catalog = json.loads((there.folder / "target" / "catalog.json").read_text())
-    assert "stage.purchases" in {f"{node['metadata']['schema']}.{node['metadata']['name']}".removeprefix("equal_") for node in catalog["nodes"].values()}
+    assert "stage.purchases" in {
+        f"{node['metadata']['schema']}.{node['metadata']['name']}".removeprefix("equal_")
+        for node in catalog["nodes"].values()
+    }
 
 
 def test_nothing_of_the_embedded_session_is_loaded(both):
     there, _ = both
     assert places.ROOT
-    done = there.run("dbt", "--quiet", "run-operation", "versions", "--args", f"{{table: {there.name}_stage.purchases}}", JAVA_HOME="/nowhere", PATH="/nowhere")
+    done = there.run(
+        "dbt",
+        "--quiet",
+        "run-operation",
+        "versions",
+        "--args",
+        f"{{table: {there.name}_stage.purchases}}",
+        JAVA_HOME="/nowhere",
+        PATH="/nowhere",
+    )
     assert done.code == 0, done.said
     assert not (there.folder / "lake").exists()
