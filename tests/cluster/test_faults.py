@@ -9,12 +9,13 @@ import time
 import pytest
 
 from conftest import Client, control, process_of
+from strata.dbt_run import of_subject
 from strata.errors import StrataError
 
 FIRST = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
 LATE = "time,action\n" + "".join(f"2026-01-05T{hour:02}:05:00Z,Close\n" for hour in range(24))
 PURCHASES = "PurchaseID,product,user,date\n0000000001,11,1000001,2026-01-02\n"
-EVENTS = ("--select", "fqn:strata.*.events.*")
+EVENTS = ("--select", *of_subject("events"))
 
 
 def counted(sql, client: Client) -> tuple[int, int]:
