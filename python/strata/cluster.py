@@ -46,6 +46,8 @@ FIRST_WAIT = 0.05
 # How often a lock is tried for when another client commits at the same moment.
 TRIES = 5
 _LOG = AdapterLogger("Spark")
+# As dbt-spark has it, before speak_plainly().
+_OPEN = SparkConnectionManager.open
 # dbt's, above what the server said.
 # Java's names of exceptions, and Spark's, once more behind them.
 _NAMES = r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+"
@@ -189,7 +191,7 @@ class Cluster:
         if self._connection is None:
             opened = Connection(type="spark", name="strata", credentials=self.credentials, state=ConnectionState.INIT)
             try:
-                self._connection = SparkConnectionManager.open(opened)
+                self._connection = _OPEN(opened)
             except Exception as error:
                 raise StrataError(
                     f"{self.name} does not answer ({sentence(error)}): start it ('make cluster-up' one on this "

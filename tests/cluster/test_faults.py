@@ -41,7 +41,7 @@ def until(is_so, seconds: float = 120) -> None:
 
 
 def made(client: Client, table: str) -> bool:
-    """Tell whether a run of the client has said that it made a table."""
+    """Tell whether the run of the client whose log is there has said that it made a table."""
     log = client.folder / "logs" / "dbt.log"
     return log.exists() and any("OK created" in line and table in line for line in log.read_text().splitlines())
 
@@ -110,6 +110,7 @@ def test_a_worker_that_dies_fails_no_build(built, sql):
 
 
 def test_after_the_thrift_server_died_the_rest_is_skipped_and_the_next_run_goes_on(built, sql):
+    (built.folder / "logs" / "dbt.log").unlink()
     running = built.start("dbt", "--no-use-colors", "build", "--exclude-resource-type", "unit_test", *EVENTS)
     until(lambda: made(built, "raw.events"))
     process_of("thrift").kill()
