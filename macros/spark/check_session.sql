@@ -17,7 +17,7 @@
             {%- set said = run_query('set ' ~ name)[0][1] -%}
             {%- if said | lower != value | lower -%}
                 {% do exceptions.raise_compiler_error(
-                    'Spark of the target ' ~ target.name ~ ' ' ~ otherwise ~ ' (' ~ name ~ ' is ' ~ said ~ '): set it to ' ~ value
+                    'Spark of the target ' ~ target.name ~ ' ' ~ otherwise ~ ': set ' ~ name ~ ' to ' ~ value
                     ~ ' there, in its configuration or in the server_side_parameters of the target, with set:hiveconf: before its'
                     ~ ' name where that is a Thrift Server.'
                 ) %}

@@ -118,19 +118,26 @@ def test_keys_and_headers_are_taken_by_the_letter(lake: Lake) -> None:
         assert all(home not in str(row) for row in own.rows(f"describe table {table}"))
 
 
-def test_a_spark_that_substitutes_variables_is_refused_before_anything_is_written(lake: Lake) -> None:
-    own = own_lake(lake, "substitutes", "events")
+# dbt-spark itself turns ANSI off in a session of this process.
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [("spark.sql.variable.substitute", "true", "false"), ("spark.sql.session.timeZone", "Europe/Berlin", "UTC")],
+)
+def test_a_spark_with_other_settings_is_refused_before_anything_is_written(
+    lake: Lake, name: str, wrong: str, right: str
+) -> None:
+    own = own_lake(lake, f"session_{wrong[:4].lower()}", "events")
     own.land("a.csv", HEADER + ROW)
-    own.rows("set spark.sql.variable.substitute=true")
+    own.rows(f"set {name}={wrong}")
     try:
         run = own.run()
     finally:
-        own.rows("set spark.sql.variable.substitute=false")
+        own.rows(f"set {name}={right}")
     assert not run.success
-    assert run.sentence("set spark.sql.variable.substitute to false there")
+    assert run.sentence(f"set {name} to {right} there")
     for layer in ("raw", "stage"):
         # What is listed as of no schema is a view of the session.
-        assert [row for row in own.rows(f"show tables in substitutes_{layer}") if row[0]] == []
+        assert [row for row in own.rows(f"show tables in {own.prefix}_{layer}") if row[0]] == []
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
