@@ -16,6 +16,7 @@ from rich.table import Table
 
 from strata import bench as benchmark
 from strata import history, jars, java, lake, new_source, places, project, samples, settings, sources, storage
+from strata import register as registering
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
@@ -98,6 +99,12 @@ def schema(
 
 
 @app.command()
+def register(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Tell the metastore of the project's tables in the lake that it does not know: a lake that was copied there."""
+    registering.register(_options(vars, target, profiles_dir), console)
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="A folder that is empty or not there.")],
     wheel: Annotated[Path | None, typer.Option(help="The installed wheel's file, where pip cannot get it.")] = None,
@@ -123,16 +130,28 @@ def sample(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir =
 @app.command()
 def doctor(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
     """Check what a run needs, one line a thing, and end non-zero when something is amiss."""
-    checks = {
-        "settings": lambda: _settings(_options(vars, target, profiles_dir)),
-        "Python": lambda: platform.python_version(),
-        "Java": lambda: str(java.check()),
-        "Delta's jars": lambda: f"{len(jars.class_path().split(':'))} in {places.jars_dir()}",
-        "dbt packages": _packages,
-        "class-data archive": _archive,
-        "landing folder": _landing,
-        "lake": _lake,
-    }
+    options = None
+
+    def fit() -> str:
+        nonlocal options
+        options = _options(vars, target, profiles_dir)
+        return _settings(options)
+
+    checks = {"settings": fit, "Python": lambda: platform.python_version(), "dbt packages": _packages}
+    if _is_embedded(target, profiles_dir):
+        checks |= {
+            "Java": lambda: str(java.check()),
+            "Delta's jars": lambda: f"{len(jars.class_path().split(':'))} in {places.jars_dir()}",
+            "class-data archive": _archive,
+            "landing folder": _landing,
+            "lake": _lake,
+        }
+    else:
+        checks |= {
+            "cluster": lambda: _cluster(options),
+            "landing folder": lambda: _in_reach("landing folder", places.landing()),
+            "lake": lambda: _in_reach("lake", places.lake()),
+        }
     table = Table("what", "state")
     failed = False
     for name, check in checks.items():
@@ -146,13 +165,57 @@ def doctor(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir =
         raise typer.Exit(1)
 
 
+def _target(name: str | None, profiles_dir: Path | None) -> tuple[str, dict | None]:
+    """Return a target's name and what profiles.yml says of it, unrendered; None where there is no such target."""
+    outputs = yaml.safe_load((Path(profiles_dir or places.ROOT) / "profiles.yml").read_text())["strata"]
+    name = name or outputs["target"]
+    return name, outputs["outputs"].get(name)
+
+
+def _is_embedded(target: str | None, profiles_dir: Path | None) -> bool:
+    try:
+        return (_target(target, profiles_dir)[1] or {}).get("method", "session") == "session"
+    except (OSError, yaml.YAMLError):
+        return True  # the check of the settings says what is amiss
+
+
 def _settings(options: DbtOptions) -> str:
     profiles = Path(options.profiles_dir or places.ROOT) / "profiles.yml"
-    outputs = yaml.safe_load(profiles.read_text())["strata"]
-    target = options.target or outputs["target"]
-    if target not in outputs["outputs"]:
-        raise StrataError(f"{profiles} has no target {target}: name one of {', '.join(outputs['outputs'])}.")
+    target, found = _target(options.target, profiles.parent)
+    if found is None:
+        names = yaml.safe_load(profiles.read_text())["strata"]["outputs"]
+        raise StrataError(f"{profiles} has no target {target}: name one of {', '.join(names)}.")
     return f"fit, target {target} of {profiles}"
+
+
+def _cluster(options: DbtOptions | None) -> str:
+    if options is None:
+        return "not asked, for the settings are wrong"
+    # What dbt-spark needs for it costs a second that no other command need pay.
+    from strata import cluster
+    from strata.dbt_run import credentials
+
+    found = credentials(options)
+    places.check(is_embedded=False)
+    cluster.check(found)
+    asked = cluster.Cluster(found)
+    version = asked.query("select version()")[0][0].split()[0]
+    asked.close()
+    return f"Spark {version} at {found.host}:{found.port}"
+
+
+def _in_reach(name: str, folder: Path) -> str:
+    """Return a place that this client can list; raise StrataError for one that it cannot."""
+    try:
+        storage.entries(folder)
+    except FileNotFoundError:
+        return f"{folder}, in which nothing is yet"
+    except OSError as error:
+        raise StrataError(
+            f"The {name} {folder} cannot be listed ({storage.said(error)}): see its address, AWS_ENDPOINT_URL and the "
+            "keys, and what they may."
+        ) from None
+    return str(folder)
 
 
 def _packages() -> str:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from dbt.cli.main import dbtRunner
+from dbt.config.runtime import load_profile
 from dbt.contracts.graph.manifest import Manifest
+from dbt.flags import set_from_args
+from dbt_common.context import set_invocation_context
+from dbt_common.exceptions import DbtBaseException
 
 from strata import places
 from strata.environment import changed_environment
 from strata.errors import StrataError
+
+if TYPE_CHECKING:
+    from dbt.adapters.spark.connections import SparkCredentials
 
 QUIET = ["--log-level", "none", "--log-level-file", "debug"]
 
@@ -47,6 +56,16 @@ def sentence(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     said = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error|> |called by", line)]
     return " ".join(said) or message
+
+
+def credentials(options: DbtOptions) -> SparkCredentials:
+    """Return how dbt connects to a target; raise StrataError where the profile cannot be read."""
+    set_invocation_context(os.environ)
+    set_from_args(Namespace(PROFILES_DIR=options.profiles_dir or str(places.ROOT)), None)
+    try:
+        return load_profile(str(places.ROOT), {}, None, options.target, None).credentials
+    except DbtBaseException as error:
+        raise StrataError(sentence(str(error))) from None
 
 
 def parse(options: DbtOptions) -> Manifest:

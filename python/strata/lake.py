@@ -152,14 +152,19 @@ def _is_unmade(folder: Path, below: str = "") -> bool:
         return False
 
 
+def table_folder(lake: Path, schema: str, name: str) -> Path:
+    """Return where the files of a table lie: Hive writes names in small letters."""
+    return lake / "warehouse" / f"{schema}.db".lower() / name.lower()
+
+
 def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
     """Remove the folders of those tables, each a schema and a name, that a killed run never finished making.
 
     A Delta table without a commit in its log was never there for anyone, and its files would keep Spark from making it.
     Whatever else lies in the warehouse may be somebody else's. The lake must be held. Returns the folders removed.
     """
-    places = [lake / "warehouse" / f"{schema}.db".lower() / name.lower() for schema, name in tables]
-    unmade = [folder for folder in places if _is_unmade(folder)]
+    folders = (table_folder(lake, schema, name) for schema, name in tables)
+    unmade = [folder for folder in folders if _is_unmade(folder)]
     for folder in unmade:
         storage.remove_folder(folder)
     return unmade

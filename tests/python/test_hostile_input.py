@@ -259,8 +259,8 @@ def test_a_file_that_leaves_between_the_scan_and_the_load_stops_no_other(
     gone = own.land("b.csv", HEADER + ROW)
     take = landing.Stock.take
 
-    def take_and_lose(stock: landing.Stock) -> Path:
-        intake = take(stock)
+    def take_and_lose(stock: landing.Stock, *given: object) -> Path:
+        intake = take(stock, *given)
         gone.unlink(missing_ok=True)
         return intake
 
