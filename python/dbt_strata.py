@@ -48,17 +48,6 @@ def _lists(command: str, source: sources.Source) -> bool:
     return command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
 
 
-def _tables(manifest: Manifest, selected: set[str] | None) -> list[tuple[str, str]]:
-    """Return the schemas and names of the tables of nodes, of all where none are named."""
-    return [
-        (node.schema, node.alias)
-        for unique_id, node in manifest.nodes.items()
-        if node.resource_type in ("model", "snapshot", "seed")
-        and node.config.materialized not in ("view", "ephemeral")
-        and (selected is None or unique_id in selected)
-    ]
-
-
 def _selected(manifest: Manifest, flags: Any) -> tuple[set[str] | None, list[str]]:
     """Return the nodes that a command selects, None for all, and the declared sources that lie above them.
 
@@ -155,7 +144,7 @@ class StrataPlugin(dbtPlugin):
         """
         flags = get_flags()
         if self._is_embedded:
-            lake.sweep(places.lake(), _tables(manifest, None))
+            lake.sweep(places.lake(), lake.tables(manifest))
         elif self._cluster is not None and flags.WHICH in WRITING:
             try:
                 self._take_on_cluster(manifest, flags)
@@ -169,7 +158,7 @@ class StrataPlugin(dbtPlugin):
         locks = cluster.Locks(self._cluster, schema)
         locks.take(names)
         click.get_current_context().call_on_close(locks.release)
-        lake.sweep(places.lake(), _tables(manifest, selected))
+        lake.sweep(places.lake(), lake.tables(manifest, selected))
         to_list = [self._declared[name] for name in names if _lists(flags.WHICH, self._declared[name])]
         try:
             stocks = self._list(to_list, self._paths)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 import pyspark
+import s3fs
 import typer
 from filelock import FileLock
 from rich.console import Console
@@ -35,11 +36,14 @@ from strata.errors import StrataError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False, soft_wrap=True, markup=False)
 
+POLICY = places.ROOT / "conf" / "s3_policy.json"
 SPARK = Path(pyspark.__file__).parent
 HOST = "127.0.0.1"
 # The user that PostgreSQL runs as where the caller is root, which it refuses.
 POSTGRES_USERS = ("postgres", "nobody")
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "POSTGRES_PASSWORD")
+# Who may read what of the lake: conf/s3_policy.json.
+GROUPS = ("reader", "steward")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "POSTGRES_PASSWORD", *GROUPS)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,10 @@ class LocalCluster:
                 at.postgres_port,
             ),
             "s3": (
-                [gateway(), "--port", f"{HOST}:{at.s3_port}", "--quiet", "posix", str(self.folder / "s3")],
+                [
+                    *(gateway(), "--port", f"{HOST}:{at.s3_port}", "--quiet"),
+                    *("--iam-dir", str(self.folder / "iam"), "posix", str(self.folder / "s3")),
+                ],
                 at.s3_port,
             ),
             "master": (
@@ -157,9 +164,9 @@ class LocalCluster:
     def keys(self) -> dict[str, str]:
         """Return the secrets of this cluster, made once; nobody else may read them."""
         file = self.folder / "keys.json"
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(json.dumps({name: secrets.token_hex(16) for name in KEYS}))
+        known = json.loads(file.read_text()) if file.exists() else {}
+        if not known.keys() >= set(KEYS):
+            write_secret(file, json.dumps({name: secrets.token_hex(16) for name in KEYS} | known))
         return json.loads(file.read_text())
 
     def configure(self, keys: dict[str, str]) -> None:
@@ -192,6 +199,11 @@ class LocalCluster:
             "spark.hadoop.fs.s3a.endpoint": f"http://{HOST}:{at.s3_port}",
             "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
             "spark.hadoop.fs.s3a.path.style.access": "true",
+            # A store that does not answer is given up after a minute or two, and not after hours.
+            "spark.hadoop.fs.s3a.connection.timeout": "20s",
+            "spark.hadoop.fs.s3a.attempts.maximum": "2",
+            "spark.hadoop.fs.s3a.retry.limit": "2",
+            "spark.hadoop.fs.s3a.retry.throttle.limit": "4",
             "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:postgresql://{HOST}:{at.postgres_port}/metastore",
             "spark.hadoop.javax.jdo.option.ConnectionDriverName": "org.postgresql.Driver",
             "spark.hadoop.javax.jdo.option.ConnectionUserName": "hive",
@@ -219,7 +231,10 @@ class LocalCluster:
             "appender.console.layout.type = PatternLayout\n"
             "appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n%ex\n"
         )
-        write_secret(self.folder / "env", "".join(f"export {name}={value}\n" for name, value in clients.items()))
+        write_exports(self.folder / "env", clients)
+        for group in GROUPS:
+            own = {"AWS_ACCESS_KEY_ID": group, "AWS_SECRET_ACCESS_KEY": keys[group]}
+            write_exports(self.folder / f"{group}.env", {**self.of_clients(keys), **own})
 
     def make_postgres(self, keys: dict[str, str]) -> None:
         """Make PostgreSQL's folder, with one user, `hive`, by a password."""
@@ -248,6 +263,28 @@ class LocalCluster:
             "PostgreSQL's folder could not be made",
         )
         password.unlink()
+
+    def make_groups(self, keys: dict[str, str]) -> None:
+        """Make the S3 server's users besides its own, and say what they may read."""
+        accounts = json.loads((self.folder / "iam" / "users.json").read_text()).get("accessAccounts") or {}
+        address = f"http://{HOST}:{self.settings.s3_port}"
+        admin = {
+            **os.environ,
+            "ADMIN_ACCESS_KEY": keys["AWS_ACCESS_KEY_ID"],
+            "ADMIN_SECRET_KEY": keys["AWS_SECRET_ACCESS_KEY"],
+            "ADMIN_ENDPOINT_URL": address,
+        }
+        for group in GROUPS:
+            if group not in accounts:
+                user = ["create-user", "--access", group, "--secret", keys[group], "--role", "user"]
+                run([gateway(), "admin", *user], f"The S3 server's user {group} could not be made", admin)
+        store = s3fs.S3FileSystem(
+            key=keys["AWS_ACCESS_KEY_ID"],
+            secret=keys["AWS_SECRET_ACCESS_KEY"],
+            endpoint_url=address,
+            client_kwargs={"region_name": "us-east-1"},
+        )
+        store.call_s3("put_bucket_policy", Bucket="lake", Policy=POLICY.read_text())
 
     def make_metastore(self, keys: dict[str, str]) -> None:
         """Make the metastore's database and all of its tables, where they are not there."""
@@ -302,8 +339,9 @@ class LocalCluster:
 
     def up(self) -> None:
         """Start what does not run, and wait until a query is answered."""
-        for folder in (self.folder, self.folder / "s3" / "lake", self.folder / "s3" / "landing", places.logs()):
-            folder.mkdir(parents=True, exist_ok=True)
+        for name in ("s3/lake", "s3/landing", "iam"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        places.logs().mkdir(parents=True, exist_ok=True)
         keys = self.keys()
         jars.install(jars.listed(jars.CLUSTER_LIST))
         self.configure(keys)
@@ -320,6 +358,8 @@ class LocalCluster:
             self.wait(name, running[name], lambda port=port: port is None or answers(port))
             if name == "postgres":
                 self.make_metastore(keys)
+            if name == "s3":
+                self.make_groups(keys)
         cluster = self.client()
         self.wait("thrift", running["thrift"], lambda: self.has_all_workers(cluster))
         cluster.close()
@@ -390,6 +430,11 @@ def write_secret(file: Path, text: str) -> None:
     file.touch(mode=0o600)
     file.chmod(0o600)
     file.write_text(text)
+
+
+def write_exports(file: Path, variables: dict[str, str]) -> None:
+    """Write what a shell sources."""
+    write_secret(file, "".join(f"export {name}={value}\n" for name, value in variables.items()))
 
 
 def log_of(name: str) -> Path:

@@ -48,9 +48,9 @@ TRIES = 5
 _LOG = AdapterLogger("Spark")
 # As dbt-spark has it, before speak_plainly().
 _OPEN = SparkConnectionManager.open
-# dbt's, above what the server said.
 # Java's names of exceptions, and Spark's, once more behind them.
 _NAMES = r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+"
+# dbt's, above what the server said.
 _HEADINGS = ("Database Error", "Runtime Error", "Compilation Error")
 
 
@@ -108,17 +108,23 @@ def _is_gone(error: BaseException) -> bool:
 
 
 def _plain(error: BaseException, name: str) -> DbtRuntimeError:
-    """Return an error of a statement in one sentence; where the cluster has gone, dbt skips the rest."""
+    """Return an error of a statement in one sentence; where the cluster, or what it stands on, has gone, the rest goes.
+
+    That is dbt's --fail-fast: each further node would fail for the same reason.
+    """
     if _is_gone(error):
-        # As with --fail-fast: each further node would fail for the same reason.
         object.__setattr__(get_flags(), "FAIL_FAST", True)
         return DbtRuntimeError(
             f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether "
             "it runs, and run the same command again."
         )
-    mend = next((mend for pattern, mend in _MENDS if re.search(pattern, str(error))), None)
+    is_ours = "[USER_RAISED_EXCEPTION]" in str(error)
+    mend = next((mend for pattern, mend in _MENDS if not is_ours and re.search(pattern, str(error))), None)
     if mend:
-        return DbtDatabaseError(f"{name} says that {mend} ({sentence(error)}).")
+        object.__setattr__(get_flags(), "FAIL_FAST", True)
+        return DbtDatabaseError(
+            f"{name} says that {mend} ({sentence(error)}); what is left is skipped, and nothing is half-written."
+        )
     return DbtDatabaseError(sentence(error))
 
 

@@ -1,4 +1,4 @@
-"""One process at a time in a lake: the embedded metastore admits one, readers too."""
+"""The lake: where its tables lie, and one process at a time in it: the embedded metastore admits one, readers too."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from filelock import lock_descriptor
 
 from strata import storage
 from strata.errors import StrataError
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 # How long a lake whose dbt has died is waited for: its JVM notices within moments and goes.
@@ -150,6 +154,17 @@ def _is_unmade(folder: Path, below: str = "") -> bool:
         )
     except OSError:
         return False
+
+
+def tables(manifest: Manifest, selected: set[str] | None = None) -> list[tuple[str, str]]:
+    """Return the schemas and names of the tables of nodes, of all where none are named."""
+    return sorted(
+        (node.schema, node.alias)
+        for unique_id, node in manifest.nodes.items()
+        if node.resource_type in ("model", "snapshot", "seed")
+        and node.config.materialized not in ("view", "ephemeral")
+        and (selected is None or unique_id in selected)
+    )
 
 
 def table_folder(lake: Path, schema: str, name: str) -> Path:

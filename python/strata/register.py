@@ -15,13 +15,12 @@ def register(options: DbtOptions, console: Console) -> None:
 
     Nothing that is there is touched. Raises StrataError where the lake holds none of the project's tables.
     """
-    nodes = parse(options).nodes.values()
-    tables = []
-    for node in sorted(nodes, key=lambda node: (node.schema, node.name)):
-        if node.resource_type in ("model", "snapshot", "seed") and node.config.materialized not in ("view", "ephemeral"):
-            folder = lake.table_folder(places.lake(), node.schema, node.alias)
-            if storage.exists(folder / "_delta_log"):
-                tables.append({"schema": node.schema, "name": node.alias, "folder": str(folder)})
+    folders = {table: lake.table_folder(places.lake(), *table) for table in lake.tables(parse(options))}
+    tables = [
+        {"schema": schema, "name": name, "folder": str(folder)}
+        for (schema, name), folder in folders.items()
+        if storage.exists(folder / "_delta_log")
+    ]
     if not tables:
         raise StrataError(
             f"The lake {places.lake()} holds no table of this project: copy one there, or name another in STRATA_LAKE."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from strata import places, storage
 from strata.cluster import Cluster
 from strata.environment import changed_environment
+from strata.errors import StrataError
 
 FOLDER = places.ROOT / "target" / "test-cluster"
 # Beside a cluster that a person may have started.
@@ -38,9 +40,35 @@ def control(command: str) -> subprocess.CompletedProcess:
     )
 
 
+def exported(name: str) -> dict[str, str]:
+    """Return what the cluster's folder has for a shell to source."""
+    lines = (FOLDER / name).read_text().splitlines()
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
 def process_of(part: str) -> psutil.Process:
     """Return a running part of the cluster."""
     return psutil.Process(json.loads((FOLDER / "started.json").read_text())[part][0])
+
+
+def end_part(part: str) -> None:
+    """Kill a running part of the cluster with all that it started."""
+    process = process_of(part)
+    family = [*process.children(recursive=True), process]
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family, timeout=20)
+
+
+def until(is_so: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something is so; what is not there yet is asked for again."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(StrataError, OSError):
+            if is_so():
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"not so after {seconds} s")
 
 
 @dataclass
@@ -132,6 +160,12 @@ class Client:
         return f"delta.`{self.folder / 'lake' / 'warehouse' / f'{layer}.db' / table}`"
 
 
+def made(client: Client, table: str) -> bool:
+    """Tell whether the run of the client whose log is there has said that it made a table."""
+    log = client.folder / "logs" / "dbt.log"
+    return log.exists() and any("OK created" in line and table in line for line in log.read_text().splitlines())
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[dict[str, str]]:
     """Start a cluster with nothing in it, and return the environment of its clients."""
@@ -140,8 +174,7 @@ def cluster() -> Iterator[dict[str, str]]:
         control("clean")
     started = control("up")
     assert started.returncode == 0, started.stdout + started.stderr
-    lines = (FOLDER / "env").read_text().splitlines()
-    yield dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    yield exported("env")
     if not kept:
         control("clean")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 
 import pytest
 
-from conftest import Client, control, process_of
+from conftest import Client, control, end_part, made, process_of, until
 from strata.dbt_run import of_subject
-from strata.errors import StrataError
 
 FIRST = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
 LATE = "time,action\n" + "".join(f"2026-01-05T{hour:02}:05:00Z,Close\n" for hour in range(24))
@@ -27,23 +25,6 @@ def counted(sql, client: Client) -> tuple[int, int]:
 def when_locked(sql, client: Client, source: str = "events") -> None:
     """Wait until a run works on a source."""
     until(lambda: sql(f"select * from {client.table('ops.locks')} where source = '{source}' and owner is not null"))
-
-
-def until(is_so, seconds: float = 120) -> None:
-    """Wait until something is so; what is not there yet is asked for again."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(StrataError):
-            if is_so():
-                return
-        time.sleep(0.5)
-    raise AssertionError(f"not so after {seconds} s")
-
-
-def made(client: Client, table: str) -> bool:
-    """Tell whether the run of the client whose log is there has said that it made a table."""
-    log = client.folder / "logs" / "dbt.log"
-    return log.exists() and any("OK created" in line and table in line for line in log.read_text().splitlines())
 
 
 @pytest.fixture
@@ -100,9 +81,7 @@ def test_readers_see_whole_versions(built, sql):
 def test_a_worker_that_dies_fails_no_build(built, sql):
     running = built.start("dbt", "run", *EVENTS)
     when_locked(sql, built)
-    worker = process_of("worker-1")
-    for process in [*worker.children(recursive=True), worker]:
-        process.kill()
+    end_part("worker-1")
     done = built.end(running)
     assert control("up").returncode == 0
     assert done.code == 0, done.said
