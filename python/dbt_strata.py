@@ -97,7 +97,7 @@ class StrataPlugin(dbtPlugin):
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {}, self._declared)
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
             settings.check_schema(profile.credentials.schema)
-            is_embedded = profile.credentials.method == "session"
+            is_embedded = cluster.is_embedded(profile.credentials)
             places.check(is_embedded)
             if is_embedded:
                 self._take_embedded(command, variables.paths)

@@ -55,6 +55,8 @@
         {% do _set_table_properties(target_relation, properties) %}
     {%- endif -%}
 
+    {% do apply_grants(target_relation, config.get('grants'), true) %}
+
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

@@ -50,6 +50,8 @@
     {%- endif -%}
     {% call noop_statement('main', 'OK') -%} {%- endcall %}
 
+    {% do apply_grants(relation, config.get('grants'), true) %}
+
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}

@@ -174,7 +174,8 @@ def _target(name: str | None, profiles_dir: Path | None) -> tuple[str, dict | No
 
 def _is_embedded(target: str | None, profiles_dir: Path | None) -> bool:
     try:
-        return (_target(target, profiles_dir)[1] or {}).get("method", "session") == "session"
+        found = _target(target, profiles_dir)[1]
+        return found is None or (found.get("type"), found.get("method")) == ("spark", "session")
     except (OSError, yaml.YAMLError):
         return True  # the check of the settings says what is amiss
 
@@ -201,7 +202,7 @@ def _cluster(options: DbtOptions | None) -> str:
     asked = cluster.Cluster(found)
     version = asked.query("select version()")[0][0].split()[0]
     asked.close()
-    return f"Spark {version} at {found.host}:{found.port}"
+    return f"{asked.name.removeprefix('The ')}, {version}"
 
 
 def _in_reach(name: str, folder: Path) -> str:

@@ -20,14 +20,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dbt.adapters.contracts.connection import Connection, ConnectionState
+from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials
 from dbt.adapters.events.logging import AdapterLogger
 from dbt.adapters.exceptions import FailedToConnectError
+from dbt.adapters.factory import FACTORY
 from dbt.adapters.spark.connections import (
     CONNECTION_LOST_EXCEPTIONS,
     PyhiveConnectionWrapper,
     SparkConnectionManager,
-    SparkCredentials,
 )
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
@@ -168,23 +168,44 @@ def speak_plainly() -> None:
     )
 
 
-def check(credentials: SparkCredentials) -> None:
-    """Raise StrataError for a target on a cluster that lacks what the environment must tell."""
-    if credentials.method == "thrift":
-        for name, value in (("STRATA_THRIFT_HOST", credentials.host), ("STRATA_THRIFT_USER", credentials.user)):
-            if not value:
-                raise StrataError(
-                    f"{name} is not set, and the target is a cluster: set it, or start a cluster on this machine by "
-                    "'make cluster-up' and run 'source .cluster/env' (docs/cluster.md)."
-                )
+def is_embedded(credentials: Credentials) -> bool:
+    """Tell whether a target's Spark is this process's own."""
+    return credentials.type == "spark" and credentials.method == "session"
+
+
+# What a target must be told, by the field that dbt's credentials have it in.
+_THRIFT = {"host": "STRATA_THRIFT_HOST", "user": "STRATA_THRIFT_USER"}
+_HTTP = {"host": "DATABRICKS_HOST", "cluster": "DATABRICKS_CLUSTER_ID", "token": "DATABRICKS_TOKEN"}
+_DATABRICKS = {"host": "DATABRICKS_HOST", "http_path": "DATABRICKS_HTTP_PATH", "token": "DATABRICKS_TOKEN"}
+
+
+def check(credentials: Credentials) -> None:
+    """Raise StrataError for a target beyond this machine that lacks what the environment must tell."""
+    if credentials.type == "spark":
+        needed = {"thrift": _THRIFT, "http": _HTTP}.get(credentials.method, {})
+    else:
+        needed = _DATABRICKS
+    missing = [name for field, name in needed.items() if not getattr(credentials, field)]
+    if missing:
+        mend = (
+            "set it, or start a cluster on this machine by 'make cluster-up' and run 'source .cluster/env'"
+            if needed is _THRIFT
+            else "set it"
+        )
+        raise StrataError(
+            f"{missing[0]} is not set, and the target is {'a cluster' if needed is _THRIFT else 'Databricks'}: {mend} "
+            "(docs/cluster.md)."
+        )
 
 
 class Cluster:
     """A connection to the Spark of a target."""
 
-    def __init__(self, credentials: SparkCredentials) -> None:
+    def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
-        self.name = f"The Spark at {credentials.host}:{credentials.port}"
+        # Databricks' own adapter tells no port.
+        port = f":{credentials.port}" if hasattr(credentials, "port") else ""
+        self.name = f"The Spark at {credentials.host}{port}"
         self._connection: Connection | None = None
         self._guard = threading.Lock()
 
@@ -195,9 +216,14 @@ class Cluster:
 
     def _query(self, statements: tuple[str, ...]) -> list[tuple]:
         if self._connection is None:
-            opened = Connection(type="spark", name="strata", credentials=self.credentials, state=ConnectionState.INIT)
+            kind = self.credentials.type
+            opened = Connection(type=kind, name="strata", credentials=self.credentials, state=ConnectionState.INIT)
             try:
-                self._connection = _OPEN(opened)
+                if kind == "spark":
+                    self._connection = _OPEN(opened)
+                else:
+                    manager = FACTORY.get_adapter_class_by_name(kind).ConnectionManager
+                    self._connection = manager.open(opened)
             except Exception as error:
                 raise StrataError(
                     f"{self.name} does not answer ({sentence(error)}): start it ('make cluster-up' one on this "

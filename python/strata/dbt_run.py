@@ -23,7 +23,7 @@ from strata.environment import changed_environment
 from strata.errors import StrataError
 
 if TYPE_CHECKING:
-    from dbt.adapters.spark.connections import SparkCredentials
+    from dbt.adapters.contracts.connection import Credentials
 
 QUIET = ["--log-level", "none", "--log-level-file", "debug"]
 
@@ -58,7 +58,7 @@ def sentence(message: str) -> str:
     return " ".join(said) or message
 
 
-def credentials(options: DbtOptions) -> SparkCredentials:
+def credentials(options: DbtOptions) -> Credentials:
     """Return how dbt connects to a target; raise StrataError where the profile cannot be read."""
     set_invocation_context(os.environ)
     set_from_args(Namespace(PROFILES_DIR=options.profiles_dir or str(places.ROOT)), None)

@@ -88,6 +88,12 @@ class Client:
     name: str
     folder: Path
     cluster: dict[str, str] | None = None
+    # Put before the names of its schemas, for all share the cluster's metastore; its name where none is said.
+    prefix: str | None = None
+
+    @property
+    def lake(self) -> str:
+        return f"s3a://lake/{self.name}" if self.cluster else str(self.folder / "lake")
 
     @property
     def landing(self) -> str:
@@ -98,12 +104,13 @@ class Client:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRATA_", "AWS_", "DBT_"))}
         own = {
             "STRATA_LANDING": self.landing,
-            "STRATA_LAKE": f"s3a://lake/{self.name}" if self.cluster else str(self.folder / "lake"),
+            "STRATA_LAKE": self.lake,
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "DBT_LOG_PATH": str(self.folder / "logs"),
         }
-        prefix = {"STRATA_SCHEMA_PREFIX": self.name} if self.cluster else {}
-        return {**kept, **(self.cluster or {}), **own, **prefix}
+        if self.cluster and self.prefix != "":
+            own["STRATA_SCHEMA_PREFIX"] = self.prefix or self.name
+        return {**kept, **(self.cluster or {}), **own}
 
     def command(self, *arguments: str) -> list[str]:
         target = ["--target", "cluster"] if self.cluster else []
@@ -156,7 +163,7 @@ class Client:
         """Return a table, such as `stage.events`, as the cluster's SQL names it; of this machine by its folder."""
         layer, table = name.split(".")
         if self.cluster:
-            return f"{self.name}_{layer}.{table}"
+            return name if self.prefix == "" else f"{self.prefix or self.name}_{name}"
         return f"delta.`{self.folder / 'lake' / 'warehouse' / f'{layer}.db' / table}`"
 
 

@@ -8,7 +8,9 @@ import os
 import pytest
 
 from conftest import LAYERS, Client
-from strata import places
+from strata import places, storage
+from strata.dbt_run import of_subject
+from strata.environment import changed_environment
 
 # When a run was, and not what it did.
 OF_THE_RUN = ("loaded_at", "noted_at", "taken_at")
@@ -51,9 +53,8 @@ THIRD = {
 }
 # What lands, the command, and how it ends: with 1 where a file is refused.
 STEPS = [
-    (FIRST, ["dbt", "build", "--exclude-resource-type", "unit_test"], 1),
+    (FIRST, ["dbt", "build", "--exclude-resource-type", "unit_test", "test"], 1),
     (SECOND, ["dbt", "snapshot"], 0),
-    ({}, ["dbt", "build", "--exclude-resource-type", "unit_test", "test"], 1),
     ({}, ["strata", "catch-up"], 0),
     (THIRD, ["strata", "replay", "--from", "2026-01-06"], 0),
     ({}, ["strata", "rebuild"], 0),
@@ -83,23 +84,56 @@ def both(cluster, tmp_path_factory) -> tuple[Client, Client]:
     return clients
 
 
-def test_every_table_has_the_same_rows(both, sql):
-    there, here = both
+def compare(sql, here: Client, there: Client) -> None:
+    """Hold each table of the lake of this machine against that on the cluster, row for row."""
     compared = 0
     for layer in LAYERS:
-        for _, table, _ in sql(f"show tables in {there.name}_{layer}"):
-            if not (here.folder / "lake" / "warehouse" / f"{layer}.db" / table).is_dir():
-                continue  # a view, or the locks
-            name = f"{layer}.{table}"
+        for folder in sorted((here.folder / "lake" / "warehouse" / f"{layer}.db").iterdir()):
+            name = f"{layer}.{folder.name}"
             columns = [
                 row[0] for row in sql(f"describe table {there.table(name)}") if row[0] and not row[0].startswith("#")
             ]
             shown = ", ".join(f"`{column}`" for column in dict.fromkeys(columns) if column not in OF_THE_RUN)
-            one, other = (f"select to_json(struct({shown})) as r from {client.table(name)}" for client in both)
+            one, other = (f"select to_json(struct({shown})) as r from {client.table(name)}" for client in (here, there))
             differing = sql(f"({one} except all {other}) union all ({other} except all {one})")
             assert not differing, f"{name}: {differing[:4]}"
             compared += sql(f"select count(*) from {there.table(name)}")[0][0] > 0
     assert compared >= 15
+
+
+def test_every_table_has_the_same_rows(both, sql):
+    there, here = both
+    compare(sql, here, there)
+
+
+def test_a_lake_that_moves_to_a_cluster_goes_on_there(both, cluster, sql, tmp_path):
+    """As docs/cluster.md has it: copied, registered, and nothing that was loaded is loaded again."""
+    _, here = both
+    moved = Client("moved", tmp_path, cluster, prefix="")
+    for name in ("warehouse", "intake"):
+        for path in (here.folder / "lake" / name).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                address = f"{moved.lake}/{path.relative_to(here.folder / 'lake')}"
+                with changed_environment(**cluster), storage.create(places.at(address)) as copy:
+                    copy.write(path.read_bytes())
+    for name, content in {**FIRST, **SECOND, **THIRD}.items():
+        moved.land(name, content)
+    done = moved.run("strata", "register")
+    assert done.code == 0, done.said
+    assert "Registered stage.purchases." in done.said
+
+    def versions() -> list:
+        tables = ("raw.events", "raw.purchases", "raw.fleet_sensors", "raw.loaded_files", "stage.purchases")
+        return [sql(f"describe history {moved.table(table)}") for table in tables]
+
+    before = versions()
+    done = moved.run("dbt", "build", "--exclude-resource-type", "unit_test", "test")
+    assert REFUSED in done.said, done.said
+    assert versions() == before
+    compare(sql, here, moved)
+    moved.land("events/2026/01/07/new.csv", "time,action\n2026-01-07T10:00:00Z,Open\n")
+    moved.run("dbt", "run", "--select", *of_subject("events"))
+    assert sql("select count(*) from stage.events where event_time >= timestamp'2026-01-07'") == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Targets beyond this machine, as far as can be told without one: what a manifest for Databricks says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dbt.adapters.factory import load_plugin
+from dbt.contracts.graph.manifest import Manifest
+
+from strata import cluster, places
+from strata.dbt_run import DbtOptions, credentials
+from strata.environment import changed_environment
+from strata.errors import StrataError
+
+WORKSPACE = {
+    "DATABRICKS_HOST": "adb-1.example.net",
+    "DATABRICKS_HTTP_PATH": "/sql/1.0/warehouses/1",
+    "DATABRICKS_CLUSTER_ID": "1-2-3",
+    "DATABRICKS_TOKEN": "made up",
+    "DATABRICKS_CATALOG": "main",
+}
+READ_BY = {"raw": None, "stage": ["steward"], "quarantine": ["steward"], "mart": ["reader", "steward"], "ops": None}
+
+
+def dbt(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments, "--target-path", str(folder)],
+        env={**os.environ, "DBT_LOG_PATH": str(folder), **environment},
+        cwd=places.ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module", params=["databricks", "databricks_http"])
+def parsed(request, tmp_path_factory) -> tuple[str, Manifest]:
+    """The project as parsed for a made-up workspace."""
+    folder = tmp_path_factory.mktemp(request.param)
+    done = dbt(folder, "parse", "--target", request.param, **WORKSPACE)
+    assert done.returncode == 0, done.stdout
+    return request.param, Manifest.from_msgpack((folder / "partial_parse.msgpack").read_bytes())
+
+
+def test_the_projects_materializations_and_macros_win_over_the_adapters(parsed):
+    target, manifest = parsed
+    adapter = load_plugin("databricks" if target == "databricks" else "spark").type()
+    for name in ("landed", "incremental", "snapshot"):
+        macro = manifest.find_materialization_macro_by_name("strata", name, adapter)
+        assert macro.package_name == "strata", f"{name} of {macro.package_name}"
+    own = {macro.name for macro in manifest.macros.values() if macro.package_name == "strata"}
+    theirs = {macro.name for macro in manifest.macros.values() if macro.package_name != "strata"}
+    for name in own:
+        found = re.fullmatch(r"spark__(\w+)", name)
+        beaten = f"{adapter}__{found[1]}" if found else name
+        # Databricks' own knows grants and where a catalog's schemas lie.
+        if found and beaten in theirs and found[1] not in ("apply_grants", "create_schema"):
+            assert beaten in own, f"{name} is hidden by {beaten} of the adapter"
+
+
+def test_names_have_the_parts_that_the_target_knows(parsed):
+    target, manifest = parsed
+    windows = manifest.nodes["model.strata.action_windows"]
+    catalog = "`main`." if target == "databricks" else ""
+    layer = "`mart`." if target == "databricks" else "mart."
+    assert windows.relation_name.replace("`", "") == (catalog + layer).replace("`", "") + "action_windows"
+
+
+def test_groups_read_layers_and_nobody_is_granted_more(parsed):
+    _, manifest = parsed
+    seen = set()
+    for node in manifest.nodes.values():
+        if node.resource_type in ("model", "snapshot", "seed"):
+            readers = READ_BY[node.schema]
+            assert node.config.grants == ({"select": readers} if readers else {}), node.unique_id
+            seen.add(node.schema)
+    assert seen == set(READ_BY)
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"),
+    [
+        ("databricks", "DATABRICKS_HOST"),
+        ("databricks", "DATABRICKS_HTTP_PATH"),
+        ("databricks_http", "DATABRICKS_CLUSTER_ID"),
+        ("databricks_http", "DATABRICKS_TOKEN"),
+        ("cluster", "STRATA_THRIFT_HOST"),
+        ("cluster", "STRATA_THRIFT_USER"),
+    ],
+)
+def test_a_variable_that_is_missing_is_named(target, variable):
+    given = {**WORKSPACE, "STRATA_THRIFT_HOST": "localhost", "STRATA_THRIFT_USER": "somebody", variable: ""}
+    with changed_environment(**given):
+        found = credentials(DbtOptions(target=target))
+        with pytest.raises(StrataError, match=f"^{variable} is not set, and the target is "):
+            cluster.check(found)
+
+
+def test_dbt_says_what_is_missing_in_a_sentence(tmp_path):
+    done = dbt(tmp_path, "run", "--target", "cluster", STRATA_THRIFT_HOST="")
+    assert done.returncode == 2
+    assert "STRATA_THRIFT_HOST is not set, and the target is a cluster: set it, or start" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("STRATA_LAKE", "s3://bucket/lake", "STRATA_LAKE is s3://bucket/lake: write it as s3a://bucket/folder"),
+        ("STRATA_LANDING", "s3a://", "STRATA_LANDING is s3a://: write it as s3a://bucket/folder"),
+        ("STRATA_LAKE", "s3a://bucket/lake", "which the Spark of this process does not reach"),
+    ],
+)
+def test_an_address_that_the_target_cannot_use_is_named(variable, value, sentence):
+    with changed_environment(**{variable: value}), pytest.raises(StrataError, match=re.escape(sentence)):
+        places.check()
