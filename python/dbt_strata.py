@@ -5,6 +5,7 @@ dbt loads it by its name and by `plugins` below, at the start of every command a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -155,18 +156,21 @@ class StrataPlugin(dbtPlugin):
     def _take_on_cluster(self, manifest: Manifest, flags: Any) -> None:
         selected, names = _selected(manifest, flags)
         schema = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
-        locks = cluster.Locks(self._cluster, schema)
-        locks.take(names)
-        click.get_current_context().call_on_close(locks.release)
-        lake.sweep(places.lake(), lake.tables(manifest, selected))
         to_list = [self._declared[name] for name in names if _lists(flags.WHICH, self._declared[name])]
         try:
+            # A store that does not answer is asked once, and not for each table.
+            with contextlib.suppress(FileNotFoundError):
+                storage.entries(places.lake())
+            locks = cluster.Locks(self._cluster, schema)
+            locks.take(names)
+            click.get_current_context().call_on_close(locks.release)
+            lake.sweep(places.lake(), lake.tables(manifest, selected))
             stocks = self._list(to_list, self._paths)
             self._take(stocks, len(to_list) == len(self._declared), self._cluster.scan)
         except OSError as error:
             raise StrataError(
-                f"The lake {places.lake()} cannot be written ({storage.said(error)}): see whether the store is there, "
-                "its address (of S3, AWS_ENDPOINT_URL), the keys and what they may."
+                f"The lake {places.lake()} cannot be read or written ({storage.said(error)}): see whether the store is "
+                "there, its address (of S3, AWS_ENDPOINT_URL), the keys and what they may."
             ) from None
         finally:
             self._cluster.close()

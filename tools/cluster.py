@@ -59,6 +59,8 @@ class Settings:
     s3_port: int = 17070
     master_port: int = 17077
     thrift_port: int = 11000
+    # More settings of Spark, `name=value` with spaces between.
+    spark_settings: str = ""
 
     @classmethod
     def load(cls) -> Settings:
@@ -214,6 +216,11 @@ class LocalCluster:
             "spark.hadoop.hive.server2.thrift.bind.host": HOST,
             "spark.hadoop.hive.server2.thrift.port": str(at.thrift_port),
         }
+        for setting in at.spark_settings.split():
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise StrataError(f"STRATA_CLUSTER_SPARK_SETTINGS holds {setting!r}: write it as name=value.")
+            spark[name] = value
         clients = {
             **self.of_clients(keys),
             "STRATA_THRIFT_HOST": HOST,

@@ -20,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
 from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials
 from dbt.adapters.events.logging import AdapterLogger
 from dbt.adapters.exceptions import FailedToConnectError
@@ -173,29 +174,15 @@ def is_embedded(credentials: Credentials) -> bool:
     return credentials.type == "spark" and credentials.method == "session"
 
 
-# What a target must be told, by the field that dbt's credentials have it in.
-_THRIFT = {"host": "STRATA_THRIFT_HOST", "user": "STRATA_THRIFT_USER"}
-_HTTP = {"host": "DATABRICKS_HOST", "cluster": "DATABRICKS_CLUSTER_ID", "token": "DATABRICKS_TOKEN"}
-_DATABRICKS = {"host": "DATABRICKS_HOST", "http_path": "DATABRICKS_HTTP_PATH", "token": "DATABRICKS_TOKEN"}
-
-
 def check(credentials: Credentials) -> None:
-    """Raise StrataError for a target beyond this machine that lacks what the environment must tell."""
-    if credentials.type == "spark":
-        needed = {"thrift": _THRIFT, "http": _HTTP}.get(credentials.method, {})
-    else:
-        needed = _DATABRICKS
-    missing = [name for field, name in needed.items() if not getattr(credentials, field)]
-    if missing:
-        mend = (
-            "set it, or start a cluster on this machine by 'make cluster-up' and run 'source .cluster/env'"
-            if needed is _THRIFT
-            else "set it"
-        )
-        raise StrataError(
-            f"{missing[0]} is not set, and the target is {'a cluster' if needed is _THRIFT else 'Databricks'}: {mend} "
-            "(docs/cluster.md)."
-        )
+    """Raise StrataError for a target `cluster` that lacks what the environment must tell; of others dbt says it."""
+    if credentials.type == "spark" and credentials.method == "thrift":
+        for name, value in (("STRATA_THRIFT_HOST", credentials.host), ("STRATA_THRIFT_USER", credentials.user)):
+            if not value:
+                raise StrataError(
+                    f"{name} is not set, and the target is a cluster: set it, or start a cluster on this machine by "
+                    "'make cluster-up' and run 'source .cluster/env' (docs/cluster.md)."
+                )
 
 
 class Cluster:
@@ -282,11 +269,24 @@ def _literal(value: Any) -> str:
     return f"'{text}'"
 
 
-class Locks:
-    """The locks of sources in the table <ops>.locks: this run's, until it ends or says nothing more for a minute."""
+def _machine() -> str:
+    """Return what tells this machine, since it started, from any other that has numbers of processes of its own."""
+    try:
+        started = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()} {started} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return uuid.uuid4().hex  # known to this process alone: its death shows by its silence
 
+
+class Locks:
+    """The locks of sources in the table <ops>.locks: this run's, until it ends or says nothing more for a minute.
+
+    One whose process was on this machine and is there no more is anybody's at once.
+    """
+
+    machine = _machine()
     # One process works on a source by one command after another: they follow each other under one lock.
-    owner = uuid.uuid4().hex
+    owner = f"{machine} {os.getpid()} {psutil.Process().create_time()}"
 
     def __init__(self, cluster: Cluster, schema: str) -> None:
         self.cluster = cluster
@@ -317,6 +317,38 @@ class Locks:
         threading.Thread(target=self._beat, name="strata-locks", daemon=True).start()
 
     def _take(self, source: str, holder: str) -> None:
+        dead = None
+        while True:
+            self._merge(source, holder, dead)
+            rows = self.cluster.query(
+                f"select owner, holder, cast(since as string), cast(beat_at as string) from {self.table} "
+                f"where source = {_literal(source)}"
+            )
+            owner, held_by, since, beat_at = rows[0]
+            if owner == self.owner:
+                self.held.append(source)
+                return
+            if owner is None:
+                continue  # its owner has just let go of it
+            if owner == dead or not self._has_died(owner):
+                raise StrataError(
+                    f"Another run works on {source}: {held_by}, since {since}, last heard of at {beat_at} UTC; wait "
+                    f"for it to end, or, if it has died, until {LOCK_SECONDS} seconds have passed since then."
+                )
+            dead = owner
+
+    def _has_died(self, owner: str) -> bool:
+        """Tell whether an owner was a process of this machine, and is there no more."""
+        machine, pid, created = owner.rsplit(" ", 2)
+        if machine != self.machine:
+            return False
+        try:
+            return str(psutil.Process(int(pid)).create_time()) != created
+        except psutil.NoSuchProcess:
+            return True
+
+    def _merge(self, source: str, holder: str, dead: str | None) -> None:
+        """Take a lock that is free, ours, or of the dead: of `dead`, or of one who was silent for too long."""
         take = f"""
             merge into {self.table} as lock
             using (
@@ -330,7 +362,7 @@ class Locks:
             on lock.source = mine.source and lock.source = {_literal(source)}
             when matched and (
                 lock.owner is null
-                or lock.owner = mine.owner
+                or lock.owner in (mine.owner, {_literal(dead or self.owner)})
                 or lock.beat_at < current_timestamp() - interval {LOCK_SECONDS} seconds
             ) then update set *
             when not matched then insert *
@@ -338,24 +370,12 @@ class Locks:
         for attempt in range(TRIES):
             try:
                 self.cluster.query(take)
+                return
             except StrataError as error:
                 # Somebody else took it, or said that he lives, at the same moment.
                 if "CONCURRENT" not in str(error).upper() or attempt == TRIES - 1:
                     raise
                 time.sleep(0.5)
-                continue
-            break
-        rows = self.cluster.query(
-            f"select owner, holder, cast(since as string), cast(beat_at as string) from {self.table} "
-            f"where source = {_literal(source)}"
-        )
-        owner, held_by, since, beat_at = rows[0]
-        if owner != self.owner:
-            raise StrataError(
-                f"Another run works on {source}: {held_by}, since {since}, last heard of at {beat_at} UTC; wait for it "
-                f"to end, or, if it has died, until {LOCK_SECONDS} seconds have passed since then."
-            )
-        self.held.append(source)
 
     def _of_held(self) -> str:
         return f"source in ({', '.join(map(_literal, self.held))}) and owner = {_literal(self.owner)}"

@@ -17,13 +17,17 @@ import pytest
 
 from strata import places, storage
 from strata.cluster import Cluster
+from strata.dbt_run import of_subject
 from strata.environment import changed_environment
 from strata.errors import StrataError
 
 FOLDER = places.ROOT / "target" / "test-cluster"
 # Beside a cluster that a person may have started.
 PORTS = {"POSTGRES": "25432", "S3": "27070", "MASTER": "27077", "THRIFT": "21000"}
+# Few rows in many statements: interpreted, where generated code would be compiled for each.
+QUICK = "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.adaptive.enabled=false"
 CONTROLS = {
+    "STRATA_CLUSTER_SPARK_SETTINGS": f"{QUICK} spark.sql.shuffle.partitions=2",
     "STRATA_CLUSTER_FOLDER": str(FOLDER),
     **{f"STRATA_CLUSTER_{name}_PORT": port for name, port in PORTS.items()},
 }
@@ -167,6 +171,23 @@ class Client:
         return f"delta.`{self.folder / 'lake' / 'warehouse' / f'{layer}.db' / table}`"
 
 
+HOURS = 24
+EVENTS = ("--select", *of_subject("events"))
+
+
+def land_events(client: Client, name: str, minute: int) -> int:
+    """Land a file with an event in each hour of a day, and return how many events the mart must tell of all files."""
+    rows = "".join(f"2026-01-05T{hour:02}:{minute:02}:00Z,{'Open' if hour % 2 else 'Close'}\n" for hour in range(HOURS))
+    client.land(f"events/2026/01/05/{name}.csv", "time,action\n" + rows)
+    with changed_environment(**client.cluster):
+        return HOURS * len(storage.objects(f"{client.landing}/events"))
+
+
+def counted(sql, client: Client) -> int:
+    """Return how many events the mart tells."""
+    return int(sql(f"select sum(open_count + close_count) from {client.table('mart.action_windows')}")[0][0])
+
+
 def made(client: Client, table: str) -> bool:
     """Tell whether the run of the client whose log is there has said that it made a table."""
     log = client.folder / "logs" / "dbt.log"
@@ -213,8 +234,11 @@ def sql(cluster):
     return run
 
 
-@pytest.fixture
-def client(cluster, tmp_path, request) -> Client:
-    """Return a client with a lake of its own on the cluster."""
-    name = f"t{time.time_ns() // 1_000_000 % 100_000_000}"
-    return Client(name, tmp_path, cluster)
+@pytest.fixture(scope="module")
+def built(cluster, request, tmp_path_factory) -> Client:
+    """Return a client whose mart is made of one file of events; each test lands a file of its own."""
+    name = request.module.__name__.removeprefix("test_")
+    client = Client(name, tmp_path_factory.mktemp(name), cluster)
+    land_events(client, "first", 0)
+    client.make(*EVENTS)
+    return client

@@ -356,9 +356,9 @@ TOUCHING = """
 OF_OTHER_PLACES = """
     bench bench_purchases class_archive inferring jars java new_source packages project session settings sources
 """
-# dbt's connection; profiles.yml, dbt's packages and the archive; the locks; the project's folder; storage's stream.
+# dbt's connection, and the machine; profiles.yml, packages and the archive; the locks; the project's folder; a stream.
 ALLOWED = {
-    "cluster": {"open"},
+    "cluster": {"open", "read_text", "readlink"},
     "cli": {"exists", "glob", "is_dir", "read_text", "resolve"},
     "lake": {"open"},
     "places": {"resolve", "is_file()"},

@@ -48,7 +48,8 @@ def parsed(request, tmp_path_factory) -> tuple[str, Manifest]:
 
 def test_the_projects_materializations_and_macros_win_over_the_adapters(parsed):
     target, manifest = parsed
-    adapter = load_plugin("databricks" if target == "databricks" else "spark").type()
+    adapter = "databricks" if target == "databricks" else "spark"
+    load_plugin(adapter)
     for name in ("landed", "incremental", "snapshot"):
         macro = manifest.find_materialization_macro_by_name("strata", name, adapter)
         assert macro.package_name == "strata", f"{name} of {macro.package_name}"
@@ -81,23 +82,30 @@ def test_groups_read_layers_and_nobody_is_granted_more(parsed):
     assert seen == set(READ_BY)
 
 
+@pytest.mark.parametrize("variable", ["STRATA_THRIFT_HOST", "STRATA_THRIFT_USER"])
+def test_a_variable_that_a_cluster_needs_is_named(variable):
+    given = {"STRATA_THRIFT_HOST": "localhost", "STRATA_THRIFT_USER": "somebody", variable: ""}
+    with changed_environment(**given):
+        found = credentials(DbtOptions(target="cluster"))
+    with pytest.raises(StrataError, match=f"^{variable} is not set, and the target is a cluster: set it, or start"):
+        cluster.check(found)
+
+
 @pytest.mark.parametrize(
     ("target", "variable"),
     [
         ("databricks", "DATABRICKS_HOST"),
         ("databricks", "DATABRICKS_HTTP_PATH"),
+        ("databricks", "DATABRICKS_TOKEN"),
         ("databricks_http", "DATABRICKS_CLUSTER_ID"),
-        ("databricks_http", "DATABRICKS_TOKEN"),
-        ("cluster", "STRATA_THRIFT_HOST"),
-        ("cluster", "STRATA_THRIFT_USER"),
     ],
 )
-def test_a_variable_that_is_missing_is_named(target, variable):
-    given = {**WORKSPACE, "STRATA_THRIFT_HOST": "localhost", "STRATA_THRIFT_USER": "somebody", variable: ""}
-    with changed_environment(**given):
-        found = credentials(DbtOptions(target=target))
-        with pytest.raises(StrataError, match=f"^{variable} is not set, and the target is "):
-            cluster.check(found)
+def test_a_variable_that_databricks_needs_is_named(target, variable, monkeypatch):
+    for name, value in WORKSPACE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(variable)
+    with pytest.raises(StrataError, match=f"Env var required but not provided: '{variable}'"):
+        credentials(DbtOptions(target=target))
 
 
 def test_dbt_says_what_is_missing_in_a_sentence(tmp_path):
