@@ -169,8 +169,7 @@ class StrataPlugin(dbtPlugin):
             self._take(stocks, len(to_list) == len(self._declared), self._cluster.scan)
         except OSError as error:
             raise StrataError(
-                f"The lake {places.lake()} cannot be read or written ({storage.said(error)}): see whether the store is "
-                "there, its address (of S3, AWS_ENDPOINT_URL), the keys and what they may."
+                f"The lake {places.lake()} cannot be read or written ({storage.said(error)}): {storage.STORE_MEND}."
             ) from None
         finally:
             self._cluster.close()

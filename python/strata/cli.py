@@ -213,8 +213,7 @@ def _in_reach(name: str, folder: Path) -> str:
         return f"{folder}, in which nothing is yet"
     except OSError as error:
         raise StrataError(
-            f"The {name} {folder} cannot be listed ({storage.said(error)}): see its address, AWS_ENDPOINT_URL and the "
-            "keys, and what they may."
+            f"The {name} {folder} cannot be listed ({storage.said(error)}): {storage.STORE_MEND}."
         ) from None
     return str(folder)
 

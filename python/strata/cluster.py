@@ -176,13 +176,17 @@ def is_embedded(credentials: Credentials) -> bool:
 
 def check(credentials: Credentials) -> None:
     """Raise StrataError for a target `cluster` that lacks what the environment must tell; of others dbt says it."""
-    if credentials.type == "spark" and credentials.method == "thrift":
-        for name, value in (("STRATA_THRIFT_HOST", credentials.host), ("STRATA_THRIFT_USER", credentials.user)):
-            if not value:
-                raise StrataError(
-                    f"{name} is not set, and the target is a cluster: set it, or start a cluster on this machine by "
-                    "'make cluster-up' and run 'source .cluster/env' (docs/cluster.md)."
-                )
+    if credentials.type != "spark" or credentials.method != "thrift":
+        return
+    needed = {"STRATA_THRIFT_HOST": credentials.host, "STRATA_THRIFT_USER": credentials.user}
+    if credentials.auth == "KERBEROS":
+        needed["STRATA_THRIFT_KERBEROS_SERVICE"] = credentials.kerberos_service_name
+    for name, value in needed.items():
+        if not value:
+            raise StrataError(
+                f"{name} is not set, and the target is a cluster: set it, or start a cluster on this machine by "
+                "'make cluster-up' and run 'source .cluster/env' (docs/cluster.md)."
+            )
 
 
 class Cluster:

@@ -232,5 +232,5 @@ def of_no_source(landing: Path, sources: Iterable[str], taken: Iterable[Path]) -
 def _unreadable(path: str, error: OSError) -> UnreadableFolder:
     mend = "put a folder there" if error.errno in _NOWHERE else "give this user the right to read it"
     if places.is_address(path):
-        mend = "see whether the store is there, its address (of S3, AWS_ENDPOINT_URL), the keys and what they may"
+        mend = storage.STORE_MEND
     return UnreadableFolder(f"The folder {places.text(path)} cannot be read ({storage.said(error)}): {mend}.")

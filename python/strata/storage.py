@@ -24,6 +24,12 @@ from strata.places import is_address
 
 AnyPath = str | os.PathLike[str]
 
+# What to look at where an object store does not do as it is told, a sentence's part.
+STORE_MEND = (
+    "see whether the store is there, its address (of S3, AWS_ENDPOINT_URL), the keys (AWS_ACCESS_KEY_ID, "
+    "AWS_SECRET_ACCESS_KEY) and what they may"
+)
+
 _KINDS = (
     (stat.S_ISREG, "a file"),
     (stat.S_ISDIR, "a folder"),

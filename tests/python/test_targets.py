@@ -82,9 +82,16 @@ def test_groups_read_layers_and_nobody_is_granted_more(parsed):
     assert seen == set(READ_BY)
 
 
-@pytest.mark.parametrize("variable", ["STRATA_THRIFT_HOST", "STRATA_THRIFT_USER"])
-def test_a_variable_that_a_cluster_needs_is_named(variable):
-    given = {"STRATA_THRIFT_HOST": "localhost", "STRATA_THRIFT_USER": "somebody", variable: ""}
+@pytest.mark.parametrize(
+    ("variable", "auth"),
+    [
+        ("STRATA_THRIFT_HOST", "NONE"),
+        ("STRATA_THRIFT_USER", "NONE"),
+        ("STRATA_THRIFT_KERBEROS_SERVICE", "KERBEROS"),
+    ],
+)
+def test_a_variable_that_a_cluster_needs_is_named(variable, auth):
+    given = {"STRATA_THRIFT_HOST": "localhost", "STRATA_THRIFT_USER": "me", "STRATA_THRIFT_AUTH": auth, variable: ""}
     with changed_environment(**given):
         found = credentials(DbtOptions(target="cluster"))
     with pytest.raises(StrataError, match=f"^{variable} is not set, and the target is a cluster: set it, or start"):
