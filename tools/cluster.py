@@ -201,9 +201,9 @@ class LocalCluster:
             "spark.hadoop.fs.s3a.endpoint": f"http://{HOST}:{at.s3_port}",
             "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
             "spark.hadoop.fs.s3a.path.style.access": "true",
-            # A store that does not answer is given up after a minute or two, and not after hours.
-            "spark.hadoop.fs.s3a.connection.timeout": "20s",
-            "spark.hadoop.fs.s3a.attempts.maximum": "2",
+            # A store that does not answer is given up after a minute: ten seconds, twice, three times.
+            "spark.hadoop.fs.s3a.connection.timeout": "10s",
+            "spark.hadoop.fs.s3a.attempts.maximum": "1",
             "spark.hadoop.fs.s3a.retry.limit": "2",
             "spark.hadoop.fs.s3a.retry.throttle.limit": "4",
             "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:postgresql://{HOST}:{at.postgres_port}/metastore",

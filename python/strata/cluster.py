@@ -108,13 +108,16 @@ def _is_gone(error: BaseException) -> bool:
     return error.__cause__ is not None and _is_gone(error.__cause__)
 
 
-def _plain(error: BaseException, name: str) -> DbtRuntimeError:
-    """Return an error of a statement in one sentence; where the cluster, or what it stands on, has gone, the rest goes.
+def _give_up() -> None:
+    """Have dbt skip what is left, as with --fail-fast: each further statement would fail, after a long wait maybe."""
+    object.__setattr__(get_flags(), "FAIL_FAST", True)
+    Locks.are_lost = True
 
-    That is dbt's --fail-fast: each further node would fail for the same reason.
-    """
+
+def _plain(error: BaseException, name: str) -> DbtRuntimeError:
+    """Return an error of a statement in one sentence; where the cluster or its store has gone, the rest is given up."""
     if _is_gone(error):
-        object.__setattr__(get_flags(), "FAIL_FAST", True)
+        _give_up()
         return DbtRuntimeError(
             f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether "
             "it runs, and run the same command again."
@@ -122,7 +125,7 @@ def _plain(error: BaseException, name: str) -> DbtRuntimeError:
     is_ours = "[USER_RAISED_EXCEPTION]" in str(error)
     mend = next((mend for pattern, mend in _MENDS if not is_ours and re.search(pattern, str(error))), None)
     if mend:
-        object.__setattr__(get_flags(), "FAIL_FAST", True)
+        _give_up()
         return DbtDatabaseError(
             f"{name} says that {mend} ({sentence(error)}); what is left is skipped, and nothing is half-written."
         )
@@ -289,6 +292,8 @@ class Locks:
     """
 
     machine = _machine()
+    # Whether what they stand on has gone: then they are left to time.
+    are_lost = False
     # One process works on a source by one command after another: they follow each other under one lock.
     owner = f"{machine} {os.getpid()} {psutil.Process().create_time()}"
 
@@ -304,6 +309,7 @@ class Locks:
         """Take the locks of sources, or none of them; raise StrataError, naming who holds one."""
         if not sources:
             return
+        Locks.are_lost = False
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
         holder = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} ({command})"
         location = f"location {_literal(places.lake() / 'warehouse' / f'{self.schema}.db')}"
@@ -397,7 +403,7 @@ class Locks:
     def release(self) -> None:
         """Let go of what is held; of a cluster that does not answer, time will."""
         self._ended.set()
-        if self.held:
+        if self.held and not self.are_lost:
             free = ", ".join(f"{name} = null" for name in ("owner", "holder", "since", "beat_at"))
             for _ in range(TRIES):
                 try:
