@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from rich.console import Console
 
-from strata import places, session
+from strata import history, places, session
 from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
 
@@ -96,10 +97,8 @@ class Lake:
 
         self.enter()
         target = ["--target", "dev"] if self.prefix else []
-        parsed = None
-        if arguments[0] in RUNNING and "--project-dir" not in arguments:
-            at_parsing = {name: value for name, value in variables.items() if name in PARSED_WITH}
-            parsed = project(self.prefix, str(at_parsing), tuple(target)).deepcopy()
+        is_parsed = arguments[0] in RUNNING and "--project-dir" not in arguments
+        parsed = self.parsed(variables) if is_parsed else None
         runner = dbtRunner(manifest=parsed, callbacks=[listen])
         result = runner.invoke(["--no-use-colors", *arguments, *given, *target, "--quiet"])
         if result.exception is not None:
@@ -111,6 +110,11 @@ class Lake:
             if arguments[0] == "show":
                 table = [dict(row) for row in node_result.agate_table.rows]
         return Run(result.success, said, nodes, table)
+
+    def parsed(self, variables: dict) -> Manifest:
+        """Return a copy of the parsed project, for a command with variables."""
+        at_parsing = {name: value for name, value in variables.items() if name in PARSED_WITH}
+        return project(self.prefix, str(at_parsing), ("--target", "dev") if self.prefix else ()).deepcopy()
 
     def enter(self) -> None:
         """Make this lake the one that commands of this process work in."""
@@ -125,10 +129,12 @@ class Lake:
         self.enter()
         # dbt parses anew when the variables differ from those of its last run in a folder: a folder for each.
         os.environ["DBT_TARGET_PATH"] += "-" + hashlib.md5(str(variables).encode()).hexdigest()[:8]
+        parsed = self.parsed(variables)
         printed = io.StringIO()
         options = DbtOptions(str(variables) if variables else None, "dev" if self.prefix else None)
         try:
-            command(*arguments, options, Console(file=printed, width=1000))
+            with mock.patch.object(history, "parse", return_value=parsed):
+                command(*arguments, options, Console(file=printed, width=1000))
             refused = []
         except StrataError as error:
             refused = str(error).splitlines()
