@@ -6,6 +6,7 @@ dbt loads it by its name and by `plugins` below, at the start of every command a
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Callable
@@ -49,8 +50,8 @@ def _lists(command: str, source: sources.Source) -> bool:
     return command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
 
 
-def _selected(manifest: Manifest, flags: Any) -> tuple[set[str] | None, list[str]]:
-    """Return the nodes that a command selects, None for all, and the declared sources that lie above them.
+def _worked_on(manifest: Manifest, flags: Any) -> tuple[set[str] | None, set[str] | None, list[str]]:
+    """Return the nodes that a command selects, these with all above, each None for all, and the declared sources there.
 
     What only dbt can select, by a state or a selector's name, counts as all.
     """
@@ -64,16 +65,21 @@ def _selected(manifest: Manifest, flags: Any) -> tuple[set[str] | None, list[str
         spec = parse_difference(flags.SELECT, flags.EXCLUDE)
         selected = set(NodeSelector(graph, manifest).get_selected(spec))
     if selected is None or getattr(flags, "SELECTOR", None):
-        return None, sorted(sources_of_all)
+        return None, None, sorted(sources_of_all)
     written = {one for one in selected if one.split(".")[0] in ("model", "snapshot", "seed", "source")}
     above = set(graph.select_parents(written)) | written if written else set()
     names = {manifest.sources[one].name for one in above if one in manifest.sources}
-    return selected, sorted(names.intersection(sources_of_all))
+    return selected, above, sorted(names.intersection(sources_of_all))
 
 
 def _tell(name: str, value: str) -> None:
     """Give the macros an environment variable. dbt renders with its own copy, and asks the process what changed."""
     os.environ[name] = get_invocation_context().env[name] = value
+
+
+def _tell_made(tables: list[tuple[str, str]]) -> None:
+    """Tell macros/spark/register_tables.sql which tables lie in the lake."""
+    _tell("STRATA_MADE_TABLES", json.dumps(lake.made(places.lake(), tables)))
 
 
 class StrataPlugin(dbtPlugin):
@@ -145,7 +151,9 @@ class StrataPlugin(dbtPlugin):
         """
         flags = get_flags()
         if self._is_embedded:
-            lake.sweep(places.lake(), lake.tables(manifest))
+            tables = lake.tables(manifest)
+            lake.sweep(places.lake(), tables)
+            _tell_made(tables)
         elif self._cluster is not None and flags.WHICH in WRITING:
             try:
                 self._take_on_cluster(manifest, flags)
@@ -154,7 +162,7 @@ class StrataPlugin(dbtPlugin):
         return {}
 
     def _take_on_cluster(self, manifest: Manifest, flags: Any) -> None:
-        selected, names = _selected(manifest, flags)
+        selected, above, names = _worked_on(manifest, flags)
         schema = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
         to_list = [self._declared[name] for name in names if _lists(flags.WHICH, self._declared[name])]
         try:
@@ -165,6 +173,8 @@ class StrataPlugin(dbtPlugin):
             locks.take(names)
             click.get_current_context().call_on_close(locks.release)
             lake.sweep(places.lake(), lake.tables(manifest, selected))
+            # What is above is read, and may be written by others at this moment.
+            _tell_made(lake.tables(manifest, above))
             stocks = self._list(to_list, self._paths)
             self._take(stocks, len(to_list) == len(self._declared), self._cluster.scan)
         except OSError as error:

@@ -16,7 +16,6 @@ from rich.table import Table
 
 from strata import bench as benchmark
 from strata import history, jars, java, lake, new_source, places, project, samples, settings, sources, storage
-from strata import register as registering
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions
 from strata.errors import StrataError
@@ -96,12 +95,6 @@ def schema(
     """Print how the schemas of what lands have changed, as a timeline."""
     _source(source)
     ledger.timeline(_options(vars, target, profiles_dir), console, source)
-
-
-@app.command()
-def register(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
-    """Tell the metastore of the project's tables in the lake that it does not know: a lake that was copied there."""
-    registering.register(_options(vars, target, profiles_dir), console)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -139,6 +140,8 @@ _UNMADE = re.compile(
     r"(?:(?:_temporary|[^/]+=[^/]*|_change_data)/(?:.*/)?)?\.?(?:part|cdc)-[^/]*\.parquet(?:\.crc)?"
     r"|_delta_log/(?:.*/)?\.[^/]*\.(?:tmp|crc)"
 )
+# A commit of Delta's, or what stands for those before it.
+_COMMIT = re.compile(r"\d{20}\.(?:json|checkpoint\.)")
 
 
 def _is_unmade(folder: Path, below: str = "") -> bool:
@@ -167,8 +170,8 @@ def tables(manifest: Manifest, selected: set[str] | None = None) -> list[tuple[s
     )
 
 
-def table_folder(lake: Path, schema: str, name: str) -> Path:
-    """Return where the files of a table lie: Hive writes names in small letters."""
+def _folder(lake: Path, schema: str, name: str) -> Path:
+    """Return where a table's files lie: Hive writes names in small letters."""
     return lake / "warehouse" / f"{schema}.db".lower() / name.lower()
 
 
@@ -178,11 +181,21 @@ def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
     A Delta table without a commit in its log was never there for anyone, and its files would keep Spark from making it.
     Whatever else lies in the warehouse may be somebody else's. The lake must be held. Returns the folders removed.
     """
-    folders = (table_folder(lake, schema, name) for schema, name in tables)
-    unmade = [folder for folder in folders if _is_unmade(folder)]
+    unmade = [folder for table in tables if _is_unmade(folder := _folder(lake, *table))]
     for folder in unmade:
         storage.remove_folder(folder)
     return unmade
+
+
+def made(lake: Path, tables: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return those tables, each a schema and a name, that have a commit, as `schema`, `name` and `folder`."""
+    found = []
+    for schema, name in tables:
+        folder = _folder(lake, schema, name)
+        with contextlib.suppress(OSError):
+            if any(_COMMIT.match(entry.name) for entry in storage.entries(folder / "_delta_log")):
+                found.append({"schema": schema, "name": name, "folder": str(folder)})
+    return found
 
 
 def release(lake: Path) -> None:

@@ -24,10 +24,14 @@ from strata.errors import StrataError
 FOLDER = places.ROOT / "target" / "test-cluster"
 # Beside a cluster that a person may have started.
 PORTS = {"POSTGRES": "25432", "S3": "27070", "MASTER": "27077", "THRIFT": "21000"}
-# Few rows in many statements: interpreted, where generated code would be compiled for each.
-QUICK = "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.adaptive.enabled=false"
+# Few rows in many statements: interpreted, where code would be compiled for each. A store that is silent is
+# given up after half a minute.
+QUICK = (
+    "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.adaptive.enabled=false "
+    "spark.sql.shuffle.partitions=2 spark.hadoop.fs.s3a.connection.timeout=5s"
+)
 CONTROLS = {
-    "STRATA_CLUSTER_SPARK_SETTINGS": f"{QUICK} spark.sql.shuffle.partitions=2",
+    "STRATA_CLUSTER_SPARK_SETTINGS": QUICK,
     "STRATA_CLUSTER_FOLDER": str(FOLDER),
     **{f"STRATA_CLUSTER_{name}_PORT": port for name, port in PORTS.items()},
 }
@@ -58,9 +62,10 @@ def process_of(part: str) -> psutil.Process:
 def end_part(part: str) -> None:
     """Kill a running part of the cluster with all that it started."""
     process = process_of(part)
-    family = [*process.children(recursive=True), process]
+    family = [process, *process.children(recursive=True)]
     for one in family:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     psutil.wait_procs(family, timeout=20)
 
 

@@ -470,6 +470,30 @@ def test_a_run_sweeps_the_places_of_its_own_tables_alone(tmp_path: Path) -> None
     assert not list((raw / "events").glob("_temporary"))
 
 
+def test_a_lake_whose_metastore_is_gone_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "events"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
+    done = run(tmp_path, "build", "--exclude-resource-type", "unit_test", "test", "--select", *of_subject("events"))
+    assert done.returncode == 0, done.stdout
+    log = tmp_path / "lake" / "warehouse" / "stage.db" / "events" / "_delta_log"
+    commits = {path.name: path.read_text() for path in log.glob("*.json")}
+    shutil.rmtree(tmp_path / "lake" / "metastore")
+    (tmp_path / "lake" / "warehouse" / "mart.db" / "action_windows" / "_delta_log" / "notes.txt").write_text("mine")
+    shutil.rmtree(tmp_path / "lake" / "warehouse" / "mart.db" / "action_totals")
+    (folder / "b.csv").write_text("time,action\n2026-01-01T10:05:00Z,Open\n")
+    done = run(tmp_path, "run", "--select", *of_subject("events"))
+    assert done.returncode == 0, done.stdout
+    assert "The metastore did not know the table stage.events, which lies in the lake: it knows it now." in done.stdout
+    after = {path.name: path.read_text() for path in log.glob("*.json")}
+    assert commits.items() < after.items(), "its versions are kept"
+    query = (
+        "select sum(open_count) as n, (select sum(event_count) from mart.action_totals) as m from mart.action_windows"
+    )
+    shown = run(tmp_path, "-q", "show", "--inline", query, "--output", "json")
+    assert json.loads(shown.stdout) == {"show": [{"n": 2, "m": 2}]}
+
+
 def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
     folder = tmp_path / "landing" / "events"
     folder.mkdir(parents=True)
