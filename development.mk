@@ -36,6 +36,7 @@ cluster-clean: setup ## Stop the cluster, and remove its data
 
 bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
 	@$(BIN)/strata bench $(BENCH)
+	@[ -n "$$STRATA_WITHOUT_CLUSTER" ] || PYTHONPATH=python $(BIN)/python tools/bench_cluster.py $(BENCH_CLUSTER)
 
 fuzz: setup ## Land mutated files and look for what breaks (FUZZ='--seconds 3600 --seed 7 --files 300')
 	@$(BIN)/python tests/python/fuzz.py $(FUZZ)

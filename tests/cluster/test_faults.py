@@ -52,7 +52,7 @@ def test_readers_see_whole_versions(built, sql):
     ended = threading.Event()
 
     def read() -> None:
-        while not ended.is_set():
+        while not ended.wait(1):
             seen.add(counted(sql, built))
 
     readers = [threading.Thread(target=read) for _ in range(10)]

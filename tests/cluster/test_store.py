@@ -36,7 +36,8 @@ def answering(status: int, code: str) -> Iterator[None]:
     """Put a server that answers every request with an error in the place of the cluster's S3 server."""
 
     class Refusing(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        # A connection that is kept would still be refused when the store is back.
+        protocol_version = "HTTP/1.0"
 
         def refuse(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
