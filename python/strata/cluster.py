@@ -139,10 +139,11 @@ def speak_plainly() -> None:
     """
     if getattr(PyhiveConnectionWrapper, "is_plain", False):
         return
-    execute, fetchall, opened = (
+    execute, fetchall, opened, cancel = (
         PyhiveConnectionWrapper.execute,
         PyhiveConnectionWrapper.fetchall,
         SparkConnectionManager.open,
+        SparkConnectionManager.cancel,
     )
 
     def plain(call: Callable, name: str, *arguments: Any) -> Any:
@@ -160,7 +161,14 @@ def speak_plainly() -> None:
         wait, self.wait = self.wait, min(self.wait * 1.5, self.longest_wait)
         return wait
 
+    def cancel_what_is_there(self: SparkConnectionManager, connection: Connection) -> None:
+        try:
+            cancel(self, connection)
+        except Exception as error:  # of a server that has gone nothing runs on
+            _LOG.debug(f"{connection.name} is not cancelled: {error}")
+
     PyhiveConnectionWrapper.is_plain = True
+    SparkConnectionManager.cancel = cancel_what_is_there
     PyhiveConnectionWrapper.execute = execute_and_poll
     # What the profile says is whole seconds, for hundreds of statements: here it is the longest wait of growing ones.
     PyhiveConnectionWrapper.poll_interval = property(
