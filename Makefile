@@ -82,7 +82,7 @@ test: lint unit ## Run every check and test there is
 # `strata init` has none of them: all of its models, data and unit tests are built in an empty lake aside.
 unit: setup ## Run the tests, without the linters
 ifneq ($(wildcard tests/python),)
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
 else
 	@rm -rf target/aside && mkdir -p target/aside/landing
 	@STRATA_LANDING=target/aside/landing STRATA_LAKE=target/aside/lake $(BIN)/dbt build

@@ -45,6 +45,22 @@ RUNNING = ("build", "run", "snapshot", "test", "seed", "show", "run-operation")
 PARSED_WITH = ("window_minutes", "top_windows")
 
 
+# Files of few tests that take minutes go first: none is left over for one process alone at the end.
+LONGEST = (
+    "test_fuzz",
+    "test_jobs",
+    "test_purchases",
+    "test_any_source",
+    "test_hostile_input",
+    "test_run",
+    "test_older_lake",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
 @functools.cache
 def project(prefix: str | None, variables: str, target: tuple[str, ...]) -> Manifest:
     """Return the project as dbt parses it, once for each prefix of schemas and set of variables."""
