@@ -211,6 +211,8 @@ class LocalCluster:
             "spark.hadoop.javax.jdo.option.ConnectionUserName": "hive",
             "spark.hadoop.javax.jdo.option.ConnectionPassword": keys["POSTGRES_PASSWORD"],
             "spark.hadoop.hive.metastore.schema.verification": "false",
+            # As with the store: twenty seconds, three times, and not eleven.
+            "spark.hadoop.hive.hmshandler.retry.attempts": "2",
             # Made as they are needed, PostgreSQL's tables wait for each other for ever: make_metastore() makes them.
             "spark.hadoop.datanucleus.schema.autoCreateAll": "false",
             "spark.hadoop.hive.server2.thrift.bind.host": HOST,
