@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials
+from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials, LazyHandle
 from dbt.adapters.events.logging import AdapterLogger
 from dbt.adapters.exceptions import FailedToConnectError
 from dbt.adapters.factory import FACTORY
@@ -50,7 +50,7 @@ _LOG = AdapterLogger("Spark")
 # As dbt-spark has it, before speak_plainly().
 _OPEN = SparkConnectionManager.open
 # Java's names of exceptions, and Spark's, once more behind them.
-_NAMES = r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z_.]+\] (?=[\w.$]+Exception: ))+"
+_NAMES = r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z0-9_.]+\] (?=[\w.$]+Exception: ))+"
 # dbt's, above what the server said.
 _HEADINGS = ("Database Error", "Runtime Error", "Compilation Error")
 
@@ -162,10 +162,12 @@ def speak_plainly() -> None:
         return wait
 
     def cancel_what_is_there(self: SparkConnectionManager, connection: Connection) -> None:
-        try:
-            cancel(self, connection)
-        except Exception as error:  # of a server that has gone nothing runs on
-            _LOG.debug(f"{connection.name} is not cancelled: {error}")
+        # Nothing runs on a connection that is not open, and of a server that has gone.
+        if not isinstance(connection._handle, LazyHandle):
+            try:
+                cancel(self, connection)
+            except Exception as error:
+                _LOG.debug(f"{connection.name} is not cancelled: {error}")
 
     PyhiveConnectionWrapper.is_plain = True
     SparkConnectionManager.cancel = cancel_what_is_there
