@@ -18,7 +18,7 @@ test-prerequisites: setup ## Install what the tests need beside Python, Java, ma
 	fi
 	@[ -n "$$STRATA_WITHOUT_CLUSTER" ] || $(BIN)/python -m strata.jars --cluster
 
-test-cluster: setup ## Run the tests of a real Spark cluster (STRATA_WITHOUT_CLUSTER=1 leaves them out)
+test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRATA_WITHOUT_CLUSTER=1 leaves them out)
 	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "The tests of the cluster are left out: STRATA_WITHOUT_CLUSTER is set."; \
 	else $(BIN)/pytest tests/cluster; fi
 
