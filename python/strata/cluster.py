@@ -139,9 +139,10 @@ def speak_plainly() -> None:
     """
     if getattr(PyhiveConnectionWrapper, "is_plain", False):
         return
-    execute, fetchall, opened, cancel = (
+    execute, fetchall, close, opened, cancel = (
         PyhiveConnectionWrapper.execute,
         PyhiveConnectionWrapper.fetchall,
+        PyhiveConnectionWrapper.close,
         SparkConnectionManager.open,
         SparkConnectionManager.cancel,
     )
@@ -161,6 +162,12 @@ def speak_plainly() -> None:
         wait, self.wait = self.wait, min(self.wait * 1.5, self.longest_wait)
         return wait
 
+    def close_what_is_there(self: PyhiveConnectionWrapper) -> None:
+        try:
+            close(self)
+        except Exception as error:  # it would hide what the node failed of
+            _LOG.debug(f"A connection is not closed: {error}")
+
     def cancel_what_is_there(self: SparkConnectionManager, connection: Connection) -> None:
         # Nothing runs on a connection that is not open, and of a server that has gone.
         if not isinstance(connection._handle, LazyHandle):
@@ -172,6 +179,7 @@ def speak_plainly() -> None:
     PyhiveConnectionWrapper.is_plain = True
     SparkConnectionManager.cancel = cancel_what_is_there
     PyhiveConnectionWrapper.execute = execute_and_poll
+    PyhiveConnectionWrapper.close = close_what_is_there
     # What the profile says is whole seconds, for hundreds of statements: here it is the longest wait of growing ones.
     PyhiveConnectionWrapper.poll_interval = property(
         next_wait, lambda self, seconds: setattr(self, "longest_wait", max(seconds, FIRST_WAIT))

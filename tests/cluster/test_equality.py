@@ -133,7 +133,7 @@ def test_a_lake_that_moves_to_a_cluster_goes_on_there(both, cluster, sql, tmp_pa
     compare(sql, here, moved)
     moved.land("events/2026/01/07/new.csv", "time,action\n2026-01-07T10:00:00Z,Open\n")
     moved.run("dbt", "run", "--select", *of_subject("events"))
-    assert sql("select count(*) from stage.events where event_time >= timestamp'2026-01-07'") == [(1,)]
+    assert sql("select count(*) from stage.events where event_at >= timestamp'2026-01-07'") == [(1,)]
 
 
 @pytest.mark.parametrize(

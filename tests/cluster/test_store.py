@@ -150,7 +150,7 @@ def test_an_object_that_is_replaced_while_it_is_loaded_is_loaded_by_the_next_run
     land_events(built, "replaced", 50)
     built.make(*EVENTS)
     assert counted(sql, built) == expected
-    rows = sql(f"select count(*) from {built.table('stage.events')} where minute(event_time) = 50")
+    rows = sql(f"select count(*) from {built.table('stage.events')} where minute(event_at) = 50")
     assert rows == [(HOURS,)]
 
 
