@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials, LazyHandle
+from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials
 from dbt.adapters.events.logging import AdapterLogger
 from dbt.adapters.exceptions import FailedToConnectError
 from dbt.adapters.factory import FACTORY
@@ -144,7 +144,7 @@ def speak_plainly() -> None:
         PyhiveConnectionWrapper.fetchall,
         PyhiveConnectionWrapper.close,
         SparkConnectionManager.open,
-        SparkConnectionManager.cancel,
+        SparkConnectionManager.cancel_open,
     )
 
     def plain(call: Callable, name: str, *arguments: Any) -> Any:
@@ -168,16 +168,12 @@ def speak_plainly() -> None:
         except Exception as error:  # it would hide what the node failed of
             _LOG.debug(f"A connection is not closed: {error}")
 
-    def cancel_what_is_there(self: SparkConnectionManager, connection: Connection) -> None:
-        # Nothing runs on a connection that is not open, and of a server that has gone.
-        if not isinstance(connection._handle, LazyHandle):
-            try:
-                cancel(self, connection)
-            except Exception as error:
-                _LOG.debug(f"{connection.name} is not cancelled: {error}")
+    def cancel_open(self: SparkConnectionManager) -> list[str]:
+        # dbt opens what is not open in order to cancel what runs on it, of a server that has gone too.
+        return [] if Locks.are_lost else cancel(self)
 
     PyhiveConnectionWrapper.is_plain = True
-    SparkConnectionManager.cancel = cancel_what_is_there
+    SparkConnectionManager.cancel_open = cancel_open
     PyhiveConnectionWrapper.execute = execute_and_poll
     PyhiveConnectionWrapper.close = close_what_is_there
     # What the profile says is whole seconds, for hundreds of statements: here it is the longest wait of growing ones.
