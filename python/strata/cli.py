@@ -17,7 +17,7 @@ from rich.table import Table
 from strata import bench as benchmark
 from strata import history, jars, java, lake, new_source, places, project, samples, settings, sources, storage
 from strata import schema as ledger
-from strata.dbt_run import DbtOptions
+from strata.dbt_run import DbtOptions, credentials
 from strata.errors import StrataError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -158,36 +158,34 @@ def doctor(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir =
         raise typer.Exit(1)
 
 
-def _target(name: str | None, profiles_dir: Path | None) -> tuple[str, dict | None]:
-    """Return a target's name and what profiles.yml says of it, unrendered; None where there is no such target."""
-    outputs = yaml.safe_load((Path(profiles_dir or places.ROOT) / "profiles.yml").read_text())["strata"]
-    name = name or outputs["target"]
-    return name, outputs["outputs"].get(name)
+def _targets(profiles_dir: str | Path | None) -> dict:
+    """Return what profiles.yml says, unrendered: the default `target`, and the `outputs` by name."""
+    return yaml.safe_load((Path(profiles_dir or places.ROOT) / "profiles.yml").read_text())["strata"]
 
 
 def _is_embedded(target: str | None, profiles_dir: Path | None) -> bool:
     try:
-        found = _target(target, profiles_dir)[1]
-        return found is None or (found.get("type"), found.get("method")) == ("spark", "session")
+        targets = _targets(profiles_dir)
     except (OSError, yaml.YAMLError):
         return True  # the check of the settings says what is amiss
+    found = targets["outputs"].get(target or targets["target"])
+    return found is None or (found.get("type"), found.get("method")) == ("spark", "session")
 
 
 def _settings(options: DbtOptions) -> str:
     profiles = Path(options.profiles_dir or places.ROOT) / "profiles.yml"
-    target, found = _target(options.target, profiles.parent)
-    if found is None:
-        names = yaml.safe_load(profiles.read_text())["strata"]["outputs"]
-        raise StrataError(f"{profiles} has no target {target}: name one of {', '.join(names)}.")
+    targets = _targets(profiles.parent)
+    target = options.target or targets["target"]
+    if target not in targets["outputs"]:
+        raise StrataError(f"{profiles} has no target {target}: name one of {', '.join(targets['outputs'])}.")
     return f"fit, target {target} of {profiles}"
 
 
 def _cluster(options: DbtOptions | None) -> str:
     if options is None:
         return "not asked, for the settings are wrong"
-    # What dbt-spark needs for it costs a second that no other command need pay.
+    # What dbt-spark needs for it no other command need pay.
     from strata import cluster
-    from strata.dbt_run import credentials
 
     found = credentials(options)
     places.check(is_embedded=False)

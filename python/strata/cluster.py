@@ -309,7 +309,7 @@ class Locks:
     # Whether what they stand on has gone: then they are left to time.
     are_lost = False
     # One process works on a source by one command after another: they follow each other under one lock.
-    owner = f"{machine} {os.getpid()} {psutil.Process().create_time()}"
+    owner = f"{machine} {os.getpid()}"
 
     def __init__(self, cluster: Cluster, schema: str) -> None:
         self.cluster = cluster
@@ -362,14 +362,9 @@ class Locks:
             dead = owner
 
     def _has_died(self, owner: str) -> bool:
-        """Tell whether an owner was a process of this machine, and is there no more."""
-        machine, pid, created = owner.rsplit(" ", 2)
-        if machine != self.machine:
-            return False
-        try:
-            return str(psutil.Process(int(pid)).create_time()) != created
-        except psutil.NoSuchProcess:
-            return True
+        """Tell whether an owner was a process of this machine, and none has its number now."""
+        machine, pid = owner.rsplit(" ", 1)
+        return machine == self.machine and not psutil.pid_exists(int(pid))
 
     def _merge(self, source: str, holder: str, dead: str | None) -> None:
         """Take a lock that is free, ours, or of the dead: of `dead`, or of one who was silent for too long."""

@@ -133,3 +133,12 @@ def test_dbt_says_what_is_missing_in_a_sentence(tmp_path):
 def test_an_address_that_the_target_cannot_use_is_named(variable, value, sentence):
     with changed_environment(**{variable: value}), pytest.raises(StrataError, match=re.escape(sentence)):
         places.check()
+
+
+def test_an_owner_of_a_lock_has_died_when_its_process_was_here_and_is_gone():
+    locks = cluster.Locks(None, "ops")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not locks._has_died(cluster.Locks.owner)
+    assert locks._has_died(f"{locks.machine} {ended.pid}")
+    assert not locks._has_died(f"another {ended.pid}")
