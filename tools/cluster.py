@@ -215,6 +215,11 @@ class LocalCluster:
             "spark.hadoop.hive.hmshandler.retry.attempts": "2",
             # Made as they are needed, PostgreSQL's tables wait for each other for ever: make_metastore() makes them.
             "spark.hadoop.datanucleus.schema.autoCreateAll": "false",
+            # Each new thread of the server reads Hive's settings anew, for a tenth of a second: few threads, kept.
+            "spark.hadoop.hive.server2.async.exec.threads": "16",
+            "spark.hadoop.hive.server2.async.exec.keepalive.time": "3600s",
+            # What is cached lies on one worker: another that is idle reads it again sooner than the first is free.
+            "spark.locality.wait": "0s",
             "spark.hadoop.hive.server2.thrift.bind.host": HOST,
             "spark.hadoop.hive.server2.thrift.port": str(at.thrift_port),
         }

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
+from dbt.cli.main import dbtRunner
+from typer.testing import CliRunner
 
-from strata import places, storage
+from strata import cli, places, storage
 from strata.cluster import Cluster
 from strata.dbt_run import of_subject
 from strata.environment import changed_environment
@@ -31,6 +34,7 @@ QUICK = (
     "spark.sql.shuffle.partitions=2 spark.hadoop.fs.s3a.connection.timeout=5s"
 )
 CONTROLS = {
+    "JDK_JAVA_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     "STRATA_CLUSTER_SPARK_SETTINGS": QUICK,
     "STRATA_CLUSTER_FOLDER": str(FOLDER),
     **{f"STRATA_CLUSTER_{name}_PORT": port for name, port in PORTS.items()},
@@ -82,12 +86,11 @@ def until(is_so: Callable[[], object], seconds: float = 120) -> None:
 
 @dataclass
 class Done:
-    """A dbt command that has ended: its exit code, what it said, the status and message of each node by name."""
+    """A dbt command that has ended: its exit code, what it said, the status of each node by name."""
 
     code: int
     said: str
-    nodes: dict[str, str] = field(default_factory=dict)
-    messages: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, str]
 
 
 @dataclass
@@ -140,21 +143,45 @@ class Client:
     def end(self, process: subprocess.Popen) -> Done:
         """Wait for a command, and return what became of it."""
         said = process.communicate(timeout=900)[0]
-        done = Done(process.returncode, said)
-        results = self.folder / "target" / "run_results.json"
-        if results.exists():
-            for one in json.loads(results.read_text())["results"]:
-                name = one["unique_id"].split(".")[2]
-                done.nodes[name], done.messages[name] = one["status"], one["message"] or ""
-            results.unlink()
-        return done
+        return Done(process.returncode, said, self.statuses())
 
-    def run(self, *arguments: str, **environment: str) -> Done:
-        return self.end(self.start(*arguments, **environment))
+    def statuses(self) -> dict[str, str]:
+        """Return the status of each node of the last command, by name."""
+        results = self.folder / "target" / "run_results.json"
+        if not results.exists():
+            return {}
+        ran = json.loads(results.read_text())["results"]
+        results.unlink()
+        return {one["unique_id"].split(".")[2]: one["status"] for one in ran}
+
+    def run(self, *arguments: str) -> Done:
+        """Run a command, `dbt` or `strata`, in this process; one that is killed or told another key needs its own."""
+        tool, *words = arguments
+        given = [*words, *(["--target", "cluster"] if self.cluster else [])]
+        with mock.patch.dict(os.environ, self.environment, clear=True), contextlib.chdir(places.ROOT):
+            if tool == "strata":
+                result = CliRunner().invoke(cli.app, given)
+                if result.exception and not isinstance(result.exception, (StrataError, SystemExit)):
+                    raise result.exception
+                said = result.output + (str(result.exception) if isinstance(result.exception, StrataError) else "")
+                return Done(result.exit_code, said, self.statuses())
+            return self.dbt(given)
+
+    def dbt(self, words: list[str]) -> Done:
+        lines: list[str] = []
+
+        def listen(event) -> None:
+            if event.info.level in ("info", "warn", "error"):
+                lines.append(event.info.msg)
+
+        result = dbtRunner(callbacks=[listen]).invoke(["--no-use-colors", *words])
+        if result.exception is not None:
+            lines.append(str(result.exception))
+        return Done(2 if result.exception else int(not result.success), "\n".join(lines), self.statuses())
 
     def make(self, *arguments: str) -> Done:
         """Build without tests; fail when it does not succeed."""
-        done = self.run("dbt", "--no-use-colors", "build", "--exclude-resource-type", "unit_test", "test", *arguments)
+        done = self.run("dbt", "build", "--exclude-resource-type", "unit_test", "test", *arguments)
         assert done.code == 0, done.said
         return done
 

@@ -136,6 +136,13 @@ def test_a_lake_that_moves_to_a_cluster_goes_on_there(both, cluster, sql, tmp_pa
     assert sql("select count(*) from stage.events where event_at >= timestamp'2026-01-07'") == [(1,)]
 
 
+def shown(client: Client, query: str) -> list[dict]:
+    """Return the rows that dbt show prints of a query."""
+    done = client.run("dbt", "--quiet", "show", "--output", "json", "--inline", query)
+    assert done.code == 0, done.said
+    return json.loads(done.said[done.said.index("{") :])["show"]
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -146,9 +153,9 @@ def test_a_lake_that_moves_to_a_cluster_goes_on_there(both, cluster, sql, tmp_pa
     ],
 )
 def test_a_query_of_people_gives_the_same_rows(both, query):
-    shown = [one.run("dbt", "--quiet", "show", "--output", "json", "--inline", query).said for one in both]
-    assert shown[0] == shown[1]
-    assert json.loads(shown[0])["show"]
+    there, here = (shown(one, query) for one in both)
+    assert there == here
+    assert there
 
 
 def test_time_travel_shows_a_history_as_it_was(both):
@@ -174,16 +181,7 @@ def test_docs_are_generated_without_waiting(both):
 
 def test_nothing_of_the_embedded_session_is_loaded(both):
     there, _ = both
-    assert places.ROOT
-    done = there.run(
-        "dbt",
-        "--quiet",
-        "run-operation",
-        "versions",
-        "--args",
-        f"{{table: {there.name}_stage.purchases}}",
-        JAVA_HOME="/nowhere",
-        PATH="/nowhere",
-    )
+    versions = ("run-operation", "versions", "--args", f"{{table: {there.name}_stage.purchases}}")
+    done = there.end(there.start("dbt", "--quiet", *versions, JAVA_HOME="/nowhere", PATH="/nowhere"))
     assert done.code == 0, done.said
     assert not (there.folder / "lake").exists()

@@ -101,7 +101,7 @@ def test_what_the_cluster_stands_on_fails_in_the_middle_of_a_run(built, sql):
         assert sentence in " ".join(done.said.split()), f"{fault}: {done.said}"
         assert "\tat " not in done.said
         assert counted(sql, built) == before, fault
-    done = built.run("dbt", "--no-use-colors", "run", *EVENTS)
+    done = built.run("dbt", "run", *EVENTS)
     assert done.code == 0, done.said
     assert counted(sql, built) == expected
 
@@ -118,7 +118,7 @@ def test_what_the_cluster_stands_on_fails_in_the_middle_of_a_run(built, sql):
 )
 def test_what_a_client_may_not_reach_is_named(built, sql, setting, value, sentence):
     before = counted(sql, built)
-    done = built.run("dbt", "--no-use-colors", "run", *EVENTS, **{setting: value})
+    done = built.end(built.start("dbt", "--no-use-colors", "run", *EVENTS, **{setting: value}))
     assert done.code != 0, done.said
     assert sentence in done.said, done.said
     assert "Traceback" not in done.said
