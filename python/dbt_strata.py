@@ -16,6 +16,7 @@ from typing import Any
 import click
 from dbt.compilation import Linker
 from dbt.config.runtime import load_profile
+from dbt.context import base
 from dbt.contracts.graph.manifest import Manifest
 from dbt.flags import get_flags
 from dbt.graph import Graph, NodeSelector, parse_difference
@@ -24,7 +25,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
-from strata import cluster, lake, landing, places, session, settings, sources, storage
+from strata import cluster, delta_log, lake, landing, places, session, settings, sources, storage
 from strata.errors import StrataError
 
 # The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
@@ -40,6 +41,10 @@ LISTING = ("build", "run", "retry", "snapshot", "freshness")
 
 # Up to this much landed data a run is over before the JVM's optimising compiler has paid for itself.
 SMALL_BYTES = 64 * 1024 * 1024
+
+
+# What macros have of strata.delta_log.
+LENT = ("newest", "commits_since", "properties")
 
 
 # Those that may write tables.
@@ -77,6 +82,25 @@ def _tell(name: str, value: str) -> None:
     os.environ[name] = get_invocation_context().env[name] = value
 
 
+def _lend_modules() -> None:
+    """Give macros `modules.strata`: dbt's own modules are the only way from a template to Python."""
+    if "strata" not in base.get_context_modules():
+        own, lent = base.get_context_modules, {name: _lent(getattr(delta_log, name)) for name in LENT}
+        base.get_context_modules = lambda: {**own(), "strata": lent}
+
+
+def _lent(function: Callable) -> Callable:
+    """Return a function whose StrataError is an error of dbt's, of the node that calls it."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except StrataError as error:
+            raise DbtRuntimeError(str(error)) from None
+
+    return call
+
+
 def _tell_made(tables: list[tuple[str, str]]) -> None:
     """Tell macros/spark/register_tables.sql which tables lie in the lake."""
     _tell("STRATA_MADE_TABLES", json.dumps(lake.made(places.lake(), tables)))
@@ -93,6 +117,7 @@ class StrataPlugin(dbtPlugin):
         command = getattr(flags, "WHICH", None)
         if self.project_name != "strata":
             return
+        _lend_modules()
         # The project's macros and profile read the two places as absolute paths, or addresses.
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
             _tell(name, str(folder))

@@ -136,8 +136,8 @@ class LocalCluster:
             ),
         }
 
-    def environment(self, keys: dict[str, str]) -> dict[str, str]:
-        """Return the environment of the parts: the keys reach Spark and its Python by no other way."""
+    def environment(self, part: str, keys: dict[str, str]) -> dict[str, str]:
+        """Return the environment of a part: the keys reach Spark and its Python by no other way."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STRATA_", "SPARK_"))}
         return {
             **kept,
@@ -145,7 +145,8 @@ class LocalCluster:
             "SPARK_HOME": str(SPARK),
             "SPARK_CONF_DIR": str(self.folder / "conf"),
             "SPARK_LOG_DIR": str(places.logs()),
-            "SPARK_DAEMON_MEMORY": "512m",
+            # A Thrift Server takes this for its driver's memory, and not spark.driver.memory.
+            "SPARK_DAEMON_MEMORY": self.settings.driver_memory if part == "thrift" else "512m",
             "PYSPARK_PYTHON": sys.executable,
             "ROOT_ACCESS_KEY": keys["AWS_ACCESS_KEY_ID"],
             "ROOT_SECRET_KEY": keys["AWS_SECRET_ACCESS_KEY"],
@@ -400,7 +401,7 @@ class LocalCluster:
         with open(log_of(name), "ab") as log:
             child = subprocess.Popen(
                 command,
-                env=self.environment(keys),
+                env=self.environment(name, keys),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

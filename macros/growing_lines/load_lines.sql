@@ -49,7 +49,7 @@
                     sum(if(landed_name is null, value_count, 0)) as rows_malformed,
                     sum(if(landed_name is null or landed_name = {{ _text_literal(source.columns[0].landed_name) }}, value_count, 0))
                         as rows_loaded,
-                    collect_list(if(landed_name is null, null, struct(landed_name, types, typed_count))) as columns
+                    array_sort(collect_list(if(landed_name is null, null, struct(landed_name, types, typed_count)))) as columns
                 from (
                     select
                         path,

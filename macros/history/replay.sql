@@ -1,7 +1,7 @@
 {#- Set the history back to before a day; the rows follow when the first day is taken. -#}
 {% macro _start_replay(relation, state, replay_from) %}
     {%- if not state.replay -%}
-        {% do state.update({'replay': run_query('describe history ' ~ relation ~ ' limit 1')[0][0] | string}) %}
+        {% do state.update({'replay': _newest_version(relation).version}) %}
     {%- endif -%}
     {%- set before = run_query(
         'select cast(max(landed_on) as string) from (' ~ _known_days(state) ~ ") where landed_on < date'" ~ replay_from ~ "'"

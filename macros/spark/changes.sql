@@ -35,11 +35,9 @@
             ) %}
         {%- endif -%}
         {%- if relation is not none and not flags.EMPTY -%}
-            {#- As many as a table gets in some runs, so that one statement mostly tells all. -#}
-            {%- set history = _history_of(relation, 20 if is_incremental() else 1) -%}
-            {% do scope.update({'through': history[0].version ~ ' of ' ~ history[0].timestamp}) %}
+            {% do scope.update({'through': _newest_version(relation).mark}) %}
             {%- if is_incremental() -%}
-                {% do _narrow(scope, relation, history, columns, where, also) %}
+                {% do _narrow(scope, relation, columns, where, also) %}
             {%- endif -%}
         {%- endif -%}
         {#- What a body finds out reaches its materialization by no other way than this dictionary, which dbt shares. -#}
@@ -50,9 +48,10 @@
 
 
 {#- Narrow a scope of everything to what changed in a relation after the version that this model's table has come to. -#}
-{% macro _narrow(scope, relation, history, columns, where, also) %}
-    {%- set known = _table_property(this, scope.property) -%}
-    {%- set commits = _commits_since(relation, history, known) -%}
+{% macro _narrow(scope, relation, columns, where, also) %}
+    {%- set commits = modules.strata.commits_since(
+        relation.schema, relation.identifier, _table_property(this, scope.property)
+    ) -%}
     {%- if commits is not none -%}
         {%- set changes = commits | rejectattr('operation', 'in', ['SET TBLPROPERTIES', 'UNSET TBLPROPERTIES', 'OPTIMIZE']) | list -%}
         {%- set made_anew = changes | selectattr('is_made_anew') | list -%}
@@ -72,46 +71,9 @@
 {% endmacro %}
 
 
-{#-
-  The commits of a Delta table after the version that a property's text tells, newest first; none where they are not all
-  in its log, or the text tells of another table's. `history` has its newest ones.
--#}
-{% macro _commits_since(relation, history, known) %}
-    {%- set version = (known or '').split(' of ')[0] -%}
-    {%- if not version or version | int > history[0].version | int -%}
-        {{ return(none) }}
-    {%- endif -%}
-    {%- set count = history[0].version | int - version | int -%}
-    {%- set commits = history[:count + 1] if count < history | length else _history_of(relation, count + 1) -%}
-    {#- The version itself may have left the log; those after it may not. -#}
-    {%- set same = commits | length <= count or commits[count].version ~ ' of ' ~ commits[count].timestamp == known -%}
-    {{ return(commits[:count] if same and commits | length >= count and (count or same) else none) }}
-{% endmacro %}
-
-
-{#- The newest commits of a Delta table: version and time as text, operation, how old they are. -#}
-{% macro _history_of(relation, limit) %}
-    {%- set commits = [] -%}
-    {%- set now = modules.datetime.datetime.now(modules.pytz.utc).replace(tzinfo=none) -%}
-    {%- for row in run_query('describe history ' ~ relation ~ ' limit ' ~ limit) -%}
-        {%- set moment = row['timestamp'].replace(tzinfo=none) -%}
-        {%- set age = now - moment -%}
-        {% do commits.append({
-            'version': row['version'] | string,
-            'timestamp': moment | string,
-            'operation': row['operation'],
-            'is_made_anew': row['operation'].startswith('CREATE') or row['operation'].startswith('REPLACE'),
-            'is_old': age.days >= 6,
-            'is_day_old': age.days >= 1,
-        }) %}
-    {%- endfor -%}
-    {{ return(commits) }}
-{% endmacro %}
-
-
-{#- The newest of them. -#}
+{#- The newest commit of a Delta table, as python/strata/delta_log.py has it. -#}
 {% macro _newest_version(relation) %}
-    {{ return(_history_of(relation, 1)[0]) }}
+    {{ return(modules.strata.newest(relation.schema, relation.identifier)) }}
 {% endmacro %}
 
 

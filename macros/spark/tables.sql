@@ -51,6 +51,10 @@
 
 {#- The properties of a table, a dict of texts. -#}
 {% macro _table_properties(relation) %}
+    {%- set told = modules.strata.properties(relation.schema, relation.identifier) -%}
+    {%- if told is not none -%}
+        {{ return(told) }}
+    {%- endif -%}
     {%- set properties = {} -%}
     {%- for row in run_query('show tblproperties ' ~ relation) -%}
         {% do properties.update({row[0]: row[1]}) %}

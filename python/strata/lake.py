@@ -170,7 +170,7 @@ def tables(manifest: Manifest, selected: set[str] | None = None) -> list[tuple[s
     )
 
 
-def _folder(lake: Path, schema: str, name: str) -> Path:
+def folder_of(lake: Path, schema: str, name: str) -> Path:
     """Return where a table's files lie: Hive writes names in small letters."""
     return lake / "warehouse" / f"{schema}.db".lower() / name.lower()
 
@@ -181,7 +181,7 @@ def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
     A Delta table without a commit in its log was never there for anyone, and its files would keep Spark from making it.
     Whatever else lies in the warehouse may be somebody else's. The lake must be held. Returns the folders removed.
     """
-    unmade = [folder for table in tables if _is_unmade(folder := _folder(lake, *table))]
+    unmade = [folder for table in tables if _is_unmade(folder := folder_of(lake, *table))]
     for folder in unmade:
         storage.remove_folder(folder)
     return unmade
@@ -191,7 +191,7 @@ def made(lake: Path, tables: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     """Return those tables, each a schema and a name, that have a commit, as `schema`, `name` and `folder`."""
     found = []
     for schema, name in tables:
-        folder = _folder(lake, schema, name)
+        folder = folder_of(lake, schema, name)
         with contextlib.suppress(OSError):
             if any(_COMMIT.match(entry.name) for entry in storage.entries(folder / "_delta_log")):
                 found.append({"schema": schema, "name": name, "folder": str(folder)})

@@ -31,11 +31,12 @@ PORTS = {"POSTGRES": "25432", "S3": "27070", "MASTER": "27077", "THRIFT": "21000
 # given up after half a minute.
 QUICK = (
     "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.adaptive.enabled=false "
-    "spark.sql.shuffle.partitions=2 spark.hadoop.fs.s3a.connection.timeout=5s"
+    "spark.sql.shuffle.partitions=2"
 )
 CONTROLS = {
-    "JDK_JAVA_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-    "STRATA_CLUSTER_SPARK_SETTINGS": QUICK,
+    # Six JVMs on two cores: neither collected beside their work nor compiled twice.
+    "JDK_JAVA_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "STRATA_CLUSTER_SPARK_SETTINGS": f"{QUICK} spark.hadoop.fs.s3a.connection.timeout=5s",
     "STRATA_CLUSTER_FOLDER": str(FOLDER),
     **{f"STRATA_CLUSTER_{name}_PORT": port for name, port in PORTS.items()},
 }
@@ -120,6 +121,8 @@ class Client:
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "DBT_LOG_PATH": str(self.folder / "logs"),
         }
+        if not self.cluster:
+            own["STRATA_SPARK_SETTINGS"] = QUICK
         if self.cluster and self.prefix != "":
             own["STRATA_SCHEMA_PREFIX"] = self.prefix or self.name
         return {**kept, **(self.cluster or {}), **own}
@@ -266,11 +269,15 @@ def sql(cluster):
     return run
 
 
-@pytest.fixture(scope="module")
-def built(cluster, request, tmp_path_factory) -> Client:
+@pytest.fixture(scope="session")
+def built(cluster, tmp_path_factory) -> Client:
     """Return a client whose mart is made of one file of events; each test lands a file of its own."""
-    name = request.module.__name__.removeprefix("test_")
-    client = Client(name, tmp_path_factory.mktemp(name), cluster)
+    client = Client("built", tmp_path_factory.mktemp("built"), cluster)
     land_events(client, "first", 0)
     client.make(*EVENTS)
     return client
+
+
+def when_locked(sql, client: Client) -> None:
+    """Wait until a run works on events."""
+    until(lambda: sql(f"select * from {client.table('ops.locks')} where source = 'events' and owner is not null"))

@@ -1,4 +1,4 @@
-"""What the store and the metastore refuse: a sentence each, nothing half-written, and the next run goes on."""
+"""What a run stands on refuses or goes: a sentence each, nothing half-written, and the next run goes on."""
 
 from __future__ import annotations
 
@@ -83,10 +83,11 @@ FAULTS = {
     "bucket gone": (lambda: answering(404, "NoSuchBucket"), "the bucket of its store is gone"),
     "silent": (silent, "its store does not answer, or is too slow"),
     "metastore stopped": (lambda: stopped("postgres"), "its metastore does not answer"),
+    "server killed": (lambda: stopped("thrift"), "The cluster's Spark has gone"),
 }
 
 
-def test_what_the_cluster_stands_on_fails_in_the_middle_of_a_run(built, sql):
+def test_what_fails_below_a_run_is_said_in_a_sentence_and_the_next_run_goes_on(built, sql):
     """One fault after the other, each in the run after, for none leaves anything in the way of the next run."""
     for number, (fault, (happens, sentence)) in enumerate(FAULTS.items()):
         before = counted(sql, built)
@@ -98,7 +99,10 @@ def test_what_the_cluster_stands_on_fails_in_the_middle_of_a_run(built, sql):
             done = built.end(running)
         assert control("up").returncode == 0
         assert done.code == 1, f"{fault}: {done.said}"
-        assert sentence in " ".join(done.said.split()), f"{fault}: {done.said}"
+        said = " ".join(done.said.split())
+        assert sentence in said, f"{fault}: {done.said}"
+        assert "what is left is skipped, and nothing is half-written" in said, f"{fault}: {done.said}"
+        assert "skipped" in done.nodes.values(), fault
         assert "\tat " not in done.said
         assert counted(sql, built) == before, fault
     done = built.run("dbt", "run", *EVENTS)

@@ -1,0 +1,115 @@
+"""The log of a Delta table, read where it lies: its newest commits, and its properties.
+
+By Delta's protocol `<table>/_delta_log/<version, 20 digits>.json` is a commit, with an action a line: `commitInfo` says
+what made it, `metaData` has the table's properties. `describe history` and `show tblproperties` tell the same by a job
+and a statement of Spark, each for every table that another follows.
+
+Macros have these functions as `modules.strata`; each takes a relation's schema and name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from strata import places, storage
+from strata.errors import StrataError
+from strata.lake import folder_of
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+_DAY_MS = 24 * 60 * 60 * 1000
+# Delta keeps what it took out of a table for a week.
+_OLD_MS = 6 * _DAY_MS
+# How many commits are read for one that tells the properties, before Spark is asked, which knows its checkpoints.
+_READ_BACK = 20
+
+
+def _file(log: Path, version: int) -> Path:
+    return log / f"{version:020}.json"
+
+
+def _log(schema: str, name: str) -> tuple[Path, list[int]]:
+    """Return the log's folder and the versions that it has a file of, newest first; raise StrataError for none."""
+    log = folder_of(places.lake(), schema, name) / "_delta_log"
+    try:
+        found = [_COMMIT.fullmatch(entry.name) for entry in storage.entries(log)]
+    except OSError as error:
+        raise StrataError(
+            f"The log of the table {schema}.{name} cannot be read at {log} ({storage.said(error)}): see that "
+            "STRATA_LAKE names the lake that holds it."
+        ) from None
+    versions = sorted((int(match[1]) for match in found if match), reverse=True)
+    if not versions:
+        raise StrataError(
+            f"The table {schema}.{name} has no commit in {log}: see that STRATA_LAKE names the lake that holds it."
+        )
+    return log, versions
+
+
+def _action(file: Path, name: str) -> dict[str, Any] | None:
+    """Return the first action of a kind in a commit, or None."""
+    start = f'{{"{name}"'.encode()
+    with storage.open(file) as commit:
+        for line in commit.readall().splitlines():
+            if line.startswith(start):
+                return json.loads(line)[name]
+    return None
+
+
+def _commit(log: Path, version: int) -> dict[str, Any]:
+    """Return a commit as macros have it.
+
+    `mark` tells it from any other commit of its number, of a table that was made anew at its place say: by the identity
+    that Delta gives each, which goes with the files wherever they are copied.
+    """
+    info = _action(_file(log, version), "commitInfo") or {}
+    operation = info.get("operation", "")
+    committed_ms = info.get("timestamp", 0)
+    age_ms = time.time() * 1000 - committed_ms
+    return {
+        "version": str(version),
+        "mark": f"{version} of {info.get('txnId') or committed_ms}",
+        "operation": operation,
+        "is_made_anew": operation.startswith(("CREATE", "REPLACE")),
+        "is_old": age_ms >= _OLD_MS,
+        "is_day_old": age_ms >= _DAY_MS,
+    }
+
+
+def newest(schema: str, name: str) -> dict[str, Any]:
+    """Return a table's newest commit: `version`, `mark`, `operation`, `is_made_anew`, `is_old`, `is_day_old`."""
+    log, versions = _log(schema, name)
+    return _commit(log, versions[0])
+
+
+def commits_since(schema: str, name: str, mark: str | None) -> list[dict[str, Any]] | None:
+    """Return the commits after the one of a mark, newest first; None where its log does not tell them all.
+
+    The commit of the mark itself may have left the log; those after it may not.
+    """
+    known = (mark or "").partition(" of ")[0]
+    log, versions = _log(schema, name)
+    if not known.isdigit() or int(known) > versions[0]:
+        return None
+    wanted = list(range(versions[0], int(known), -1))
+    if wanted != versions[: len(wanted)]:
+        return None
+    if int(known) in versions:
+        if _commit(log, int(known))["mark"] != mark:
+            return None
+    elif not wanted:
+        return None
+    return [_commit(log, version) for version in wanted]
+
+
+def properties(schema: str, name: str) -> dict[str, str] | None:
+    """Return a table's properties; None where no commit near to the newest tells them."""
+    log, versions = _log(schema, name)
+    for version in versions[:_READ_BACK]:
+        described = _action(_file(log, version), "metaData")
+        if described is not None:
+            return described.get("configuration", {})
+    return None

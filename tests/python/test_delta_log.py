@@ -1,0 +1,97 @@
+"""What is read of a Delta table's log is what Spark tells of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+
+import pytest
+
+from conftest import Lake
+from strata import delta_log
+from strata.errors import StrataError
+
+MADE = "create table stage.logged (n int) using delta tblproperties ('strata.one' = '1')"
+
+
+@pytest.fixture
+def table(lake: Lake):
+    """A table with four commits: made, written, described anew, written."""
+    lake.rows("create schema if not exists stage")
+    lake.rows(MADE)
+    lake.rows("insert into stage.logged values (1)")
+    lake.rows("alter table stage.logged set tblproperties ('strata.two' = 'it''s \"2\"')")
+    lake.rows("insert into stage.logged values (2)")
+    lake.enter()
+    log = lake.folder / "lake" / "warehouse" / "stage.db" / "logged" / "_delta_log"
+    yield log
+    lake.rows("drop table if exists stage.logged")
+    shutil.rmtree(log.parent, ignore_errors=True)
+
+
+def marks(log) -> list[str]:
+    """Return the marks of all commits of a log, newest first, from its files alone."""
+    infos = [json.loads(file.read_text().splitlines()[0])["commitInfo"] for file in sorted(log.glob("*.json"))]
+    return [f"{version} of {info['txnId']}" for version, info in enumerate(infos)][::-1]
+
+
+def test_the_newest_commits_are_those_that_spark_tells(lake, table):
+    told = lake.rows("select version, operation from (describe history stage.logged) order by version desc")
+    commits = delta_log.commits_since("stage", "logged", marks(table)[-1])
+    assert [(int(one["version"]), one["operation"]) for one in commits] == told[:3]
+    assert delta_log.newest("stage", "logged") == commits[0]
+    assert not any(one["is_made_anew"] or one["is_old"] or one["is_day_old"] for one in commits)
+
+
+def test_the_properties_are_those_that_spark_tells(lake, table):
+    told = dict(lake.rows("show tblproperties stage.logged"))
+    found = delta_log.properties("stage", "logged")
+    assert found["strata.two"] == told["strata.two"] == 'it\'s "2"'
+    assert found.items() <= told.items()
+
+
+def test_what_is_made_anew_and_what_is_old_is_told(lake, table, monkeypatch):
+    before = delta_log.newest("stage", "logged")["mark"]
+    lake.rows("create or replace table stage.logged (n int) using delta")
+    [commit] = delta_log.commits_since("stage", "logged", before)
+    assert commit["is_made_anew"]
+    now = time.time()
+    for days, is_day_old, is_old in [(2, True, False), (7, True, True)]:
+        monkeypatch.setattr(delta_log.time, "time", lambda days=days: now + days * 86400)
+        commit = delta_log.newest("stage", "logged")
+        assert (commit["is_day_old"], commit["is_old"]) == (is_day_old, is_old)
+
+
+def test_a_mark_of_another_table_or_of_none_tells_nothing(lake, table):
+    newest = delta_log.newest("stage", "logged")["mark"]
+    assert delta_log.commits_since("stage", "logged", newest) == []
+    for other in (None, "", "x", "3 of another", "99 of another", f"1{newest}"):
+        assert delta_log.commits_since("stage", "logged", other) is None, other
+    lake.rows("drop table stage.logged")
+    lake.rows(MADE)
+    assert delta_log.commits_since("stage", "logged", newest) is None
+
+
+def test_commits_that_have_left_the_log_are_missed_only_where_they_count(lake, table):
+    third, second, *_ = marks(table)
+    (table / f"{2:020}.json").unlink()
+    assert delta_log.commits_since("stage", "logged", third) == []
+    assert len(delta_log.commits_since("stage", "logged", second)) == 1, "the mark's own commit has left"
+    assert delta_log.commits_since("stage", "logged", "1 of any") is None
+
+
+def test_properties_that_no_commit_near_tells_are_asked_of_spark(lake, table):
+    for number in range(3, 3 + delta_log._READ_BACK):
+        lake.rows(f"insert into stage.logged values ({number})")
+    assert delta_log.properties("stage", "logged") is None
+
+
+def test_a_table_without_a_log_in_the_lake_is_named(lake, table):
+    lake.rows("drop table stage.logged")
+    shutil.rmtree(table, ignore_errors=True)
+    with pytest.raises(StrataError, match=r"The log of the table stage\.logged cannot be read"):
+        delta_log.newest("stage", "logged")
+    table.mkdir(parents=True)
+    with pytest.raises(StrataError, match=r"The table stage\.logged has no commit"):
+        delta_log.properties("stage", "logged")
