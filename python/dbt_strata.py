@@ -47,6 +47,10 @@ SMALL_BYTES = 64 * 1024 * 1024
 LENT = ("newest", "commits_since", "properties")
 
 
+# The tables that any run makes where they are not there: macros/landing/loaded_files.sql.
+ENGINE_TABLES = ("loaded_files", "history_days")
+
+
 # Those that may write tables.
 WRITING = ("build", "run", "retry", "snapshot", "seed", "clone", "freshness")
 
@@ -95,6 +99,8 @@ def _lent(function: Callable) -> Callable:
     def call(*arguments: Any) -> Any:
         try:
             return function(*arguments)
+        except delta_log.StoreFault as error:
+            raise cluster.given_up(str(error)) from None
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 
@@ -199,7 +205,8 @@ class StrataPlugin(dbtPlugin):
             click.get_current_context().call_on_close(locks.release)
             lake.sweep(places.lake(), lake.tables(manifest, selected))
             # What is above is read, and may be written by others at this moment.
-            _tell_made(lake.tables(manifest, above))
+            engine = {key for key, node in manifest.nodes.items() if node.name in ENGINE_TABLES}
+            _tell_made(lake.tables(manifest, None if above is None else above | engine))
             stocks = self._list(to_list, self._paths)
             self._take(stocks, len(to_list) == len(self._declared), self._cluster.scan)
         except OSError as error:

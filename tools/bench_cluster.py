@@ -1,6 +1,6 @@
-"""The cluster's rows of `make bench`: events in object storage, built by one and by two workers, beside this machine.
+"""The cluster's rows of `make bench`: events in object storage, built there and on this machine, and scanned there.
 
-A cluster of its own is started in target/bench-cluster, and removed at the end.
+The scan is of one worker and of two. A cluster of its own is started in target/bench-cluster, and removed at the end.
 """
 
 from __future__ import annotations
@@ -78,31 +78,43 @@ def scan(environment: dict[str, str]) -> float:
     return seconds
 
 
+def stored_bytes(environment: dict[str, str]) -> str:
+    """Return how much the tables of each layer hold in the store."""
+    layers: dict[str, int] = {}
+    with changed_environment(**environment):
+        for one in storage.objects("s3a://lake/bench/warehouse"):
+            layer = one.path.split("/bench_")[1].split(".db")[0]
+            layers[layer] = layers.get(layer, 0) + one.size
+    return ", ".join(f"{layer} {size / 1e6:.0f} MB" for layer, size in sorted(layers.items()))
+
+
 def main(
     events: Annotated[int, typer.Option(help="How many events.")] = 10_000_000,
     files: Annotated[int, typer.Option(help="In how many files.")] = 20,
 ) -> None:
-    """Measure a first build of events on a cluster and on this machine, and the scan with one worker and with two."""
+    """Measure a first build of events on a cluster and on this machine, and the scan by one worker and by two."""
     local = FOLDER.with_name("bench-embedded")
     control("clean")
     try:
         keys = control("up", workers=1)
         console.print(f"Landing {events:,} events in {files} files")
         first = datetime(2026, 1, 1, tzinfo=UTC)
+        landed = 0
         for number in range(files):
             name = f"events/2026/02/01/{number:02}.csv"
             samples.write_csv(local / "landing" / name, samples.event_lines(events // files, first, 30, seed=number))
             with changed_environment(**keys), storage.create(places.at(f"s3a://landing/{name}")) as copy:
-                copy.write((local / "landing" / name).read_bytes())
-        scanned, built, nodes = {}, {}, []
+                landed += copy.write((local / "landing" / name).read_bytes())
+        scanned = {}
         for workers in (1, 2):
             keys = control("up", workers=workers)
             console.print(f"{workers} worker{'s' if workers > 1 else ''} of one core")
-            lake = {"STRATA_LAKE": f"s3a://lake/bench_{workers}", "STRATA_SCHEMA_PREFIX": f"bench_{workers}"}
-            warm = {**keys, **lake, "STRATA_LAKE": f"s3a://lake/warm_{workers}"}
-            scan(warm)
-            scanned[workers] = scan({**warm, "STRATA_LAKE": f"s3a://lake/scan_{workers}"})
-            built[workers], nodes = build(local / f"target-{workers}", {**keys, **lake}, "--target", "cluster")
+            for name in ("warm", "scan"):
+                lake = {"STRATA_LAKE": f"s3a://lake/{name}_{workers}"}
+                scanned[workers] = scan({**keys, **lake})
+        lake = {"STRATA_LAKE": "s3a://lake/bench", "STRATA_SCHEMA_PREFIX": "bench"}
+        built, nodes = build(local / "target-cluster", {**keys, **lake}, "--target", "cluster")
+        stored = stored_bytes(keys)
         control("down")
         console.print("This machine, two cores")
         places_here = {"STRATA_LANDING": str(local / "landing"), "STRATA_LAKE": str(local / "lake")}
@@ -113,8 +125,7 @@ def main(
     table = Table("this, that", "this", "that", "ratio")
     what = f"{events:,} events in {files} files"
     for text, this, that in [
-        (f"{what}, first build with tests: two workers of one core, embedded with two cores", built[2], here),
-        (f"{what}, the same: two workers, one", built[2], built[1]),
+        (f"{what}, first build with tests: two workers of one core, embedded with two cores", built, here),
         (f"{what}, their scan: two workers, one, both warm", scanned[2], scanned[1]),
     ]:
         table.add_row(text, f"{this:.1f} s", f"{that:.1f} s", f"{this / that:.2f}")
@@ -123,6 +134,7 @@ def main(
     for (name, seconds), (name_here, seconds_here) in zip(nodes, nodes_here, strict=False):
         longest.add_row(name, f"{seconds:.1f} s", name_here, f"{seconds_here:.1f} s")
     console.print(longest)
+    console.print(f"Landed {landed / 1e6:.0f} MB; in the lake: {stored}")
 
 
 if __name__ == "__main__":

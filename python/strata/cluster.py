@@ -114,6 +114,12 @@ def _give_up() -> None:
     Locks.are_lost = True
 
 
+def given_up(what: str) -> DbtRuntimeError:
+    """Return the error of a node for a fault that each further node would meet too, and have dbt skip those."""
+    _give_up()
+    return DbtRuntimeError(f"{what}; what is left is skipped, and nothing is half-written.")
+
+
 def _plain(error: BaseException, name: str) -> DbtRuntimeError:
     """Return an error of a statement in one sentence; where the cluster or its store has gone, the rest is given up."""
     if _is_gone(error):
@@ -316,6 +322,7 @@ class Locks:
         self.schema = schema
         self.table = f"{schema}.locks"
         self.held: list[str] = []
+        self._driver = ""
         self._ended = threading.Event()
         atexit.register(self.release)
 
@@ -330,15 +337,43 @@ class Locks:
         self.cluster.query(
             f"create schema if not exists {self.schema} {location}",
             f"create table if not exists {self.table} (source string, owner string, holder string, since timestamp, "
-            "beat_at timestamp) using delta partitioned by (source) comment 'Who works on which source: a row each.'",
+            "beat_at timestamp, driver string) using delta partitioned by (source) "
+            "comment 'Who works on which source: a row each.'",
         )
+        self._driver = self.cluster.query("set spark.app.id")[0][1]
         for source in sorted(sources):
             try:
                 self._take(source, holder)
             except StrataError:
                 self.release()
                 raise
+        try:
+            self._refuse_another_driver()
+        except StrataError:
+            self.release()
+            raise
         threading.Thread(target=self._beat, name="strata-locks", daemon=True).start()
+
+    def _refuse_another_driver(self) -> None:
+        """Raise StrataError where a run that lives works on the same lake by another Spark driver.
+
+        On S3 Delta's log store asks whether a commit exists and then writes it, with a lock in its own process alone
+        (S3SingleDriverLogStore): of two drivers one may write over what the other has committed.
+        """
+        if not str(places.lake()).startswith("s3a://"):
+            return
+        rows = self.cluster.query(
+            f"select owner, holder, driver from {self.table} where owner is not null "
+            f"and driver <> {_literal(self._driver)} "
+            f"and beat_at >= current_timestamp() - interval {LOCK_SECONDS} seconds"
+        )
+        for owner, holder, driver in rows:
+            if not self._has_died(owner):
+                raise StrataError(
+                    f"Another Spark driver, {driver}, works on the lake {places.lake()} for {holder}, and this run's "
+                    f"is {self._driver}: on S3 all that write a lake must use one Thrift Server, or commits are lost; "
+                    "wait for that run to end, or name its server in STRATA_THRIFT_HOST and STRATA_THRIFT_PORT."
+                )
 
     def _take(self, source: str, holder: str) -> None:
         dead = None
@@ -369,14 +404,15 @@ class Locks:
     def _merge(self, source: str, holder: str, dead: str | None) -> None:
         """Take a lock that is free, ours, or of the dead: of `dead`, or of one who was silent for too long."""
         take = f"""
-            merge into {self.table} as lock
+            merge with schema evolution into {self.table} as lock
             using (
                 select
                     {_literal(source)} as source,
                     {_literal(self.owner)} as owner,
                     {_literal(holder)} as holder,
                     current_timestamp() as since,
-                    current_timestamp() as beat_at
+                    current_timestamp() as beat_at,
+                    {_literal(self._driver)} as driver
             ) as mine
             on lock.source = mine.source and lock.source = {_literal(source)}
             when matched and (
@@ -413,7 +449,7 @@ class Locks:
         """Let go of what is held; of a cluster that does not answer, time will."""
         self._ended.set()
         if self.held and not self.are_lost:
-            free = ", ".join(f"{name} = null" for name in ("owner", "holder", "since", "beat_at"))
+            free = ", ".join(f"{name} = null" for name in ("owner", "holder", "since", "beat_at", "driver"))
             for _ in range(TRIES):
                 try:
                     self.cluster.query(f"update {self.table} set {free} where {self._of_held()}")

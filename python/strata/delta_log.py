@@ -9,9 +9,11 @@ Macros have these functions as `modules.strata`; each takes a relation's schema 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,26 @@ _OLD_MS = 6 * _DAY_MS
 _READ_BACK = 20
 
 
+class StoreFault(StrataError):
+    """The lake's object store does not answer, or refuses."""
+
+
+@contextlib.contextmanager
+def _reading(log: Path) -> Iterator[None]:
+    """Say in a sentence what cannot be read of a log, or of a commit in it."""
+    try:
+        yield
+    except OSError as error:
+        if places.is_address(log):
+            raise StoreFault(
+                f"The lake {places.lake()} cannot be read ({storage.said(error)}): {storage.STORE_MEND}"
+            ) from None
+        raise StrataError(
+            f"The table's log {log} cannot be read ({storage.said(error)}): see that STRATA_LAKE names the lake that "
+            "holds it."
+        ) from None
+
+
 def _file(log: Path, version: int) -> Path:
     return log / f"{version:020}.json"
 
@@ -34,13 +56,8 @@ def _file(log: Path, version: int) -> Path:
 def _log(schema: str, name: str) -> tuple[Path, list[int]]:
     """Return the log's folder and the versions that it has a file of, newest first; raise StrataError for none."""
     log = folder_of(places.lake(), schema, name) / "_delta_log"
-    try:
+    with _reading(log):
         found = [_COMMIT.fullmatch(entry.name) for entry in storage.entries(log)]
-    except OSError as error:
-        raise StrataError(
-            f"The log of the table {schema}.{name} cannot be read at {log} ({storage.said(error)}): see that "
-            "STRATA_LAKE names the lake that holds it."
-        ) from None
     versions = sorted((int(match[1]) for match in found if match), reverse=True)
     if not versions:
         raise StrataError(
@@ -52,7 +69,7 @@ def _log(schema: str, name: str) -> tuple[Path, list[int]]:
 def _action(file: Path, name: str) -> dict[str, Any] | None:
     """Return the first action of a kind in a commit, or None."""
     start = f'{{"{name}"'.encode()
-    with storage.open(file) as commit:
+    with _reading(file), storage.open(file) as commit:
         for line in commit.readall().splitlines():
             if line.startswith(start):
                 return json.loads(line)[name]

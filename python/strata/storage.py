@@ -30,6 +30,12 @@ STORE_MEND = (
     "AWS_SECRET_ACCESS_KEY) and what they may"
 )
 
+# A store that does not answer is given up after about a minute: s3fs tries five times, and each of its tries would wait
+# a minute, five times.
+_PATIENCE = {
+    "s3a": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 0}}},
+}
+
 _KINDS = (
     (stat.S_ISREG, "a file"),
     (stat.S_ISDIR, "a folder"),
@@ -96,7 +102,8 @@ def _store(address: AnyPath) -> Iterator[Any]:
         import fsspec
 
         # What another client has written a moment ago is there.
-        yield fsspec.core.url_to_fs(str(address), use_listings_cache=False)[0]
+        options = _PATIENCE.get(str(address).split("://")[0], {})
+        yield fsspec.core.url_to_fs(str(address), use_listings_cache=False, **options)[0]
     except OSError:
         raise
     except Exception as error:

@@ -37,6 +37,20 @@ def test_of_one_pipeline_the_second_client_is_told_and_of_another_it_works(built
     assert owners == [(None,)] * 2, "the locks are left at the end"
 
 
+def test_a_second_driver_is_refused(built, sql):
+    """On S3 two drivers lose commits: of 30 appends by two, each said to have succeeded, 29 were there."""
+    locks = built.table("ops.locks")
+    sql(
+        f"insert into {locks} (source, owner, holder, since, beat_at, driver) "
+        "values ('purchases', 'another 1', 'process 1 of you', now(), now(), 'app-1')"
+    )
+    done = built.run("dbt", "run", *EVENTS)
+    sql(f"delete from {locks} where owner = 'another 1'")
+    assert done.code == 2, done.said
+    assert "Another Spark driver, app-1, works on the lake s3a://lake/built for process 1 of you" in done.said
+    assert sql(f"select source from {locks} where owner is not null") == [], "no lock is kept"
+
+
 def test_readers_see_whole_versions(built, sql):
     before = counted(sql, built)
     expected = land_events(built, "readers", 11)
@@ -44,7 +58,7 @@ def test_readers_see_whole_versions(built, sql):
     ended = threading.Event()
 
     def read() -> None:
-        while not ended.wait(1):
+        while not ended.wait(3):
             seen.add(counted(sql, built))
 
     readers = [threading.Thread(target=read) for _ in range(10)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -77,11 +78,13 @@ def stopped(part: str) -> Iterator[None]:
     yield
 
 
+# Whoever reads the store next says it: the cluster, or the client.
+CLIENT = r"|The lake s3a://lake/built cannot be read \([^)]+\): see whether the store is there"
 FAULTS = {
-    "slow down": (lambda: answering(503, "SlowDown"), "its store does not answer, or is too slow"),
-    "access denied": (lambda: answering(403, "AccessDenied"), "the store refuses the cluster's keys"),
-    "bucket gone": (lambda: answering(404, "NoSuchBucket"), "the bucket of its store is gone"),
-    "silent": (silent, "its store does not answer, or is too slow"),
+    "slow down": (lambda: answering(503, "SlowDown"), "its store does not answer, or is too slow" + CLIENT),
+    "access denied": (lambda: answering(403, "AccessDenied"), "the store refuses the cluster's keys" + CLIENT),
+    "bucket gone": (lambda: answering(404, "NoSuchBucket"), "the bucket of its store is gone" + CLIENT),
+    "silent": (silent, "its store does not answer, or is too slow" + CLIENT),
     "metastore stopped": (lambda: stopped("postgres"), "its metastore does not answer"),
     "server killed": (lambda: stopped("thrift"), "The cluster's Spark has gone"),
 }
@@ -100,7 +103,7 @@ def test_what_fails_below_a_run_is_said_in_a_sentence_and_the_next_run_goes_on(b
         assert control("up").returncode == 0
         assert done.code == 1, f"{fault}: {done.said}"
         said = " ".join(done.said.split())
-        assert sentence in said, f"{fault}: {done.said}"
+        assert re.search(sentence, said), f"{fault}: {done.said}"
         assert "what is left is skipped, and nothing is half-written" in said, f"{fault}: {done.said}"
         assert "skipped" in done.nodes.values(), fault
         assert "\tat " not in done.said
@@ -131,6 +134,7 @@ def test_what_a_client_may_not_reach_is_named(built, sql, setting, value, senten
 
 def test_an_object_that_is_replaced_while_it_is_loaded_is_loaded_by_the_next_run(built, sql):
     """The same size at the same name, so that nothing but the store's own mark of the content tells."""
+    told = counted(sql, built)
     expected = land_events(built, "replaced", 40)
     intake = f"s3a://lake/{built.name}/intake/events.jsonl"
 
@@ -150,7 +154,7 @@ def test_an_object_that_is_replaced_while_it_is_loaded_is_loaded_by_the_next_run
     assert done.code == 1, done.said
     assert "events/2026/01/05/replaced.csv" in done.said
     assert "was replaced" in " ".join(done.said.split())
-    assert counted(sql, built) == expected - HOURS
+    assert counted(sql, built) == told
     land_events(built, "replaced", 50)
     built.make(*EVENTS)
     assert counted(sql, built) == expected
