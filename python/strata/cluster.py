@@ -122,18 +122,19 @@ def given_up(what: str) -> DbtRuntimeError:
 
 def _plain(error: BaseException, name: str) -> DbtRuntimeError:
     """Return an error of a statement in one sentence; where the cluster or its store has gone, the rest is given up."""
-    if _is_gone(error):
-        _give_up()
-        return DbtRuntimeError(
-            f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether "
-            "it runs, and run the same command again."
-        )
+    # First: a server whose metastore is gone opens no session, and looks like one that has gone itself.
     is_ours = "[USER_RAISED_EXCEPTION]" in str(error)
     mend = next((mend for pattern, mend in _MENDS if not is_ours and re.search(pattern, str(error))), None)
     if mend:
         _give_up()
         return DbtDatabaseError(
             f"{name} says that {mend} ({sentence(error)}); what is left is skipped, and nothing is half-written."
+        )
+    if _is_gone(error):
+        _give_up()
+        return DbtRuntimeError(
+            f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether "
+            "it runs, and run the same command again."
         )
     return DbtDatabaseError(sentence(error))
 
