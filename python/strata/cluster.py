@@ -108,16 +108,14 @@ def _is_gone(error: BaseException) -> bool:
     return error.__cause__ is not None and _is_gone(error.__cause__)
 
 
-def _give_up() -> None:
-    """Have dbt skip what is left, as with --fail-fast: each further statement would fail, after a long wait maybe."""
+def given_up(what: str, then: str = "", kind: type[DbtRuntimeError] = DbtRuntimeError) -> DbtRuntimeError:
+    """Return the error of a node for a fault that each further node would meet too, after a long wait maybe.
+
+    dbt skips those, as with --fail-fast.
+    """
     object.__setattr__(get_flags(), "FAIL_FAST", True)
     Locks.are_lost = True
-
-
-def given_up(what: str) -> DbtRuntimeError:
-    """Return the error of a node for a fault that each further node would meet too, and have dbt skip those."""
-    _give_up()
-    return DbtRuntimeError(f"{what}; what is left is skipped, and nothing is half-written.")
+    return kind(f"{what}; what is left is skipped, and nothing is half-written{then}.")
 
 
 def _plain(error: BaseException, name: str) -> DbtRuntimeError:
@@ -126,15 +124,10 @@ def _plain(error: BaseException, name: str) -> DbtRuntimeError:
     is_ours = "[USER_RAISED_EXCEPTION]" in str(error)
     mend = next((mend for pattern, mend in _MENDS if not is_ours and re.search(pattern, str(error))), None)
     if mend:
-        _give_up()
-        return DbtDatabaseError(
-            f"{name} says that {mend} ({sentence(error)}); what is left is skipped, and nothing is half-written."
-        )
+        return given_up(f"{name} says that {mend} ({sentence(error)})", kind=DbtDatabaseError)
     if _is_gone(error):
-        _give_up()
-        return DbtRuntimeError(
-            f"{name} has gone ({sentence(error)}); what is left is skipped, and nothing is half-written: see whether "
-            "it runs, and run the same command again."
+        return given_up(
+            f"{name} has gone ({sentence(error)})", then=": see whether it runs, and run the same command again"
         )
     return DbtDatabaseError(sentence(error))
 
@@ -342,13 +335,9 @@ class Locks:
             "comment 'Who works on which source: a row each.'",
         )
         self._driver = self.cluster.query("set spark.app.id")[0][1]
-        for source in sorted(sources):
-            try:
-                self._take(source, holder)
-            except StrataError:
-                self.release()
-                raise
         try:
+            for source in sorted(sources):
+                self._take(source, holder)
             self._refuse_another_driver()
         except StrataError:
             self.release()

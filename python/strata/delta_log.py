@@ -10,6 +10,7 @@ Macros have these functions as `modules.strata`; each takes a relation's schema 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import time
@@ -69,8 +70,8 @@ def _log(schema: str, name: str) -> tuple[Path, list[int]]:
 def _action(file: Path, name: str) -> dict[str, Any] | None:
     """Return the first action of a kind in a commit, or None."""
     start = f'{{"{name}"'.encode()
-    with _reading(file), storage.open(file) as commit:
-        for line in commit.readall().splitlines():
+    with _reading(file), io.BufferedReader(storage.open(file)) as commit:
+        for line in commit:
             if line.startswith(start):
                 return json.loads(line)[name]
     return None

@@ -159,10 +159,9 @@ class Client:
 
     def run(self, *arguments: str) -> Done:
         """Run a command, `dbt` or `strata`, in this process; one that is killed or told another key needs its own."""
-        tool, *words = arguments
-        given = [*words, *(["--target", "cluster"] if self.cluster else [])]
+        given = self.command(*arguments)[1:]
         with mock.patch.dict(os.environ, self.environment, clear=True), contextlib.chdir(places.ROOT):
-            if tool == "strata":
+            if arguments[0] == "strata":
                 result = CliRunner().invoke(cli.app, given)
                 if result.exception and not isinstance(result.exception, (StrataError, SystemExit)):
                     raise result.exception
@@ -276,8 +275,3 @@ def built(cluster, tmp_path_factory) -> Client:
     land_events(client, "first", 0)
     client.make(*EVENTS)
     return client
-
-
-def when_locked(sql, client: Client) -> None:
-    """Wait until a run works on events."""
-    until(lambda: sql(f"select * from {client.table('ops.locks')} where source = 'events' and owner is not null"))

@@ -5,9 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
-from conftest import EVENTS, Client, control, counted, end_part, land_events, until, when_locked
+from conftest import EVENTS, Client, control, counted, end_part, land_events, until
 
 PURCHASES = "PurchaseID,product,user,date\n0000000001,11,1000001,2026-01-02\n"
+
+
+def when_locked(sql, client: Client) -> None:
+    """Wait until a run works on events."""
+    until(lambda: sql(f"select * from {client.table('ops.locks')} where source = 'events' and owner is not null"))
 
 
 def test_of_one_pipeline_the_second_client_is_told_and_of_another_it_works(built, sql, tmp_path):
