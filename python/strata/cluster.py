@@ -182,7 +182,7 @@ def speak_plainly() -> None:
     )
     PyhiveConnectionWrapper.fetchall = lambda self: plain(fetchall, "The cluster's Spark", self)
     SparkConnectionManager.open = classmethod(
-        lambda cls, one: plain(opened, f"The Spark at {one.credentials.host}:{one.credentials.port}", one)
+        lambda cls, one: plain(opened, f"The cluster's Spark at {one.credentials.host}:{one.credentials.port}", one)
     )
 
 
@@ -213,7 +213,7 @@ class Cluster:
         self.credentials = credentials
         # Databricks' own adapter tells no port.
         port = f":{credentials.port}" if hasattr(credentials, "port") else ""
-        self.name = f"The Spark at {credentials.host}{port}"
+        self.name = f"The cluster's Spark at {credentials.host}{port}"
         self._connection: Connection | None = None
         self._guard = threading.Lock()
 

@@ -86,7 +86,7 @@ FAULTS = {
     "bucket gone": (lambda: answering(404, "NoSuchBucket"), "the bucket of its store is gone" + CLIENT),
     "silent": (silent, "its store does not answer, or is too slow" + CLIENT),
     "metastore stopped": (lambda: stopped("postgres"), "its metastore does not answer"),
-    "server killed": (lambda: stopped("thrift"), "The cluster's Spark has gone"),
+    "server killed": (lambda: stopped("thrift"), r"The cluster's Spark( at 127.0.0.1:\d+)? has gone"),
 }
 
 
