@@ -12,7 +12,7 @@ STATE := target/state.tar.gz
 UNCOMPARED := $(sort dbt_project.yml packages.yml $(PINS) $(WHEEL) $(shell find conf python -type f ! -name '*.pyc' 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sample build state slim daily test unit lint docs docs-site clean
+.PHONY: help setup sample build state slim daily weekly test unit lint docs docs-site clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -75,6 +75,9 @@ slim: setup ## Build what differs from STATE and what follows it, in schemas STR
 
 daily: setup ## Say what is late, load what has landed, test it, and take every pending day of the histories
 	@failed=0; $(BIN)/dbt source freshness || failed=1; $(BIN)/dbt build || failed=1; $(BIN)/strata catch-up || failed=1; exit $$failed
+
+weekly: setup ## Run every data test, whatever has passed before
+	@$(BIN)/dbt test --exclude-resource-type unit_test --vars '{test_everything: true}'
 
 test: lint unit ## Run every check and test there is
 

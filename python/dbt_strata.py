@@ -25,7 +25,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
-from strata import cluster, delta_log, lake, landing, places, session, settings, sources, storage
+from strata import cluster, delta_log, lake, landing, places, session, settings, sources, storage, unchanged
 from strata.errors import StrataError
 
 # The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
@@ -43,8 +43,12 @@ LISTING = ("build", "run", "retry", "snapshot", "freshness")
 SMALL_BYTES = 64 * 1024 * 1024
 
 
-# What macros have of strata.delta_log.
-LENT = ("newest", "commits_since", "properties")
+# What macros have as modules.strata.
+LENT = (
+    *(delta_log.newest, delta_log.commits_since, delta_log.properties),
+    *(unchanged.digest, unchanged.has_passed, unchanged.note_passed, unchanged.spared, unchanged.keep_passed),
+    unchanged.nothing_found,
+)
 
 
 # The tables that any run makes where they are not there: macros/landing/loaded_files.sql.
@@ -89,16 +93,16 @@ def _tell(name: str, value: str) -> None:
 def _lend_modules() -> None:
     """Give macros `modules.strata`: dbt's own modules are the only way from a template to Python."""
     if "strata" not in base.get_context_modules():
-        own, lent = base.get_context_modules, {name: _lent(getattr(delta_log, name)) for name in LENT}
+        own, lent = base.get_context_modules, {function.__name__: _lent(function) for function in LENT}
         base.get_context_modules = lambda: {**own(), "strata": lent}
 
 
 def _lent(function: Callable) -> Callable:
     """Return a function whose StrataError is an error of dbt's, of the node that calls it."""
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         try:
-            return function(*arguments)
+            return function(*arguments, **named)
         except delta_log.StoreFault as error:
             raise cluster.given_up(str(error)) from None
         except StrataError as error:
@@ -124,6 +128,7 @@ class StrataPlugin(dbtPlugin):
         if self.project_name != "strata":
             return
         _lend_modules()
+        unchanged.begin()
         # The project's macros and profile read the two places as absolute paths, or addresses.
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):
             _tell(name, str(folder))

@@ -11,11 +11,18 @@
     {% do _drop_judged_keys(source) %}
     {% call statement('judge_lines') -%}
         cache table {{ keys }} as
-        select path, landed_on, landed_name, {{ _json_type('landed_text') }} as type, count(*) as value_count
+        select
+            path,
+            landed_on,
+            landed_name,
+            {{ _json_type('landed_text') }} as type,
+            bool_or(is_ahead) as is_ahead,
+            count(*) as value_count
         from (
             select
                 path,
                 _landed_on as landed_on,
+                exists(reasons, reason -> endswith(reason, '_in_future')) as is_ahead,
                 explode_outer(if(is_of_form, landed_values, null)) as (landed_name, landed_text)
             from (
                 {{ _read_lines(source, _landed_rows(source)) }}
@@ -30,6 +37,7 @@
             files.path,
             files.landed_on,
             files.rows_malformed,
+            files.is_ahead,
             files.is_refused,
             if(files.is_refused, null, files.columns) as columns
         from (
@@ -46,6 +54,7 @@
                 select
                     path,
                     max(landed_on) as landed_on,
+                    bool_or(is_ahead) as is_ahead,
                     sum(if(landed_name is null, value_count, 0)) as rows_malformed,
                     sum(if(landed_name is null or landed_name = {{ _text_literal(source.columns[0].landed_name) }}, value_count, 0))
                         as rows_loaded,
@@ -57,6 +66,7 @@
                         landed_name,
                         array_sort(collect_list(type)) as types,
                         sum(if(type is null, 0, value_count)) as typed_count,
+                        bool_or(is_ahead) as is_ahead,
                         sum(value_count) as value_count
                     from {{ keys }}
                     group by path, landed_on, landed_name

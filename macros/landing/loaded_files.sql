@@ -226,7 +226,7 @@
                 listed.rows_landed,
                 coalesce(loaded.rows_loaded, 0) as rows_loaded,
                 {{ 'coalesce(judged.rows_malformed, 0)' if is_lines else 'cast(null as bigint)' }} as rows_malformed,
-                coalesce(loaded.is_ahead, false) as is_ahead,
+                coalesce({{ 'judged' if is_lines else 'loaded' }}.is_ahead, false) as is_ahead,
                 listed.fault,
                 coalesce(
                     listed.fault,
@@ -251,7 +251,7 @@
                 select
                     path,
                     count(*) as rows_loaded,
-                    {{ _is_ahead_of_file(source) }} as is_ahead,
+                    {{ 'false' if is_lines else _is_ahead_of_file(source) }} as is_ahead,
                     max(loaded_at) as loaded_at
                 from {{ raw }}
                 where {{ _deliveries_in(source, changes, 'raw') }}
@@ -293,14 +293,12 @@
 
 
 {#-
-  Whether a file has a row whose time is later than the file's modification, an aggregate over its rows in raw. Most rows are
-  told by their text alone; only those near to the modification are read as times.
+  Whether a file of CSV has a row whose time is later than the file's modification, an aggregate over its rows in raw. Most
+  rows are told by their text alone; only those near to the modification are read as times. Of lines _load_lines() tells it.
 -#}
 {% macro _is_ahead_of_file(source) -%}
     {%- set column = _declared_column(source, source.time) if source.time else none -%}
-    {%- if source.arrives == 'growing_lines' -%}
-        coalesce(bool_or({{ source.time }} is null), false)
-    {%- elif column is none -%}
+    {%- if column is none -%}
         false
     {%- elif column.epoch -%}
         coalesce(bool_or({{ _read_value(column, '`' ~ column.raw_name ~ '`') }} > file_modified_at), false)

@@ -49,9 +49,7 @@
 
 {#- Narrow a scope of everything to what changed in a relation after the version that this model's table has come to. -#}
 {% macro _narrow(scope, relation, columns, where, also) %}
-    {%- set commits = modules.strata.commits_since(
-        relation.schema, relation.identifier, _table_property(this, scope.property)
-    ) -%}
+    {%- set commits = _commits_since(relation, _table_property(this, scope.property)) -%}
     {%- if commits is not none -%}
         {%- set changes = commits | rejectattr('operation', 'in', ['SET TBLPROPERTIES', 'UNSET TBLPROPERTIES', 'OPTIMIZE']) | list -%}
         {%- set made_anew = changes | selectattr('is_made_anew') | list -%}
@@ -71,9 +69,25 @@
 {% endmacro %}
 
 
-{#- The newest commit of a Delta table, as python/strata/delta_log.py has it. -#}
+{#- The newest commit of a Delta table, as python/strata/delta_log.py has it; macros/spark/databricks.sql asks the engine. -#}
 {% macro _newest_version(relation) %}
+    {{ return(adapter.dispatch('newest_version', 'strata')(relation)) }}
+{% endmacro %}
+
+
+{% macro spark__newest_version(relation) %}
     {{ return(modules.strata.newest(relation.schema, relation.identifier)) }}
+{% endmacro %}
+
+
+{#- The commits of a Delta table after the one of a mark, newest first; none where they are not all told. -#}
+{% macro _commits_since(relation, mark) %}
+    {{ return(adapter.dispatch('commits_since', 'strata')(relation, mark)) }}
+{% endmacro %}
+
+
+{% macro spark__commits_since(relation, mark) %}
+    {{ return(modules.strata.commits_since(relation.schema, relation.identifier, mark)) }}
 {% endmacro %}
 
 

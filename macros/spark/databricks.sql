@@ -42,3 +42,43 @@
 {% macro databricks__load_csv_rows(model, agate_table) %}
     {{ return(spark__load_csv_rows(model, agate_table)) }}
 {% endmacro %}
+
+
+{#- A catalog's tables lie where it puts them, and not in the lake: their commits are asked for. -#}
+{% macro databricks__newest_version(relation) %}
+    {{ return(_told_history(relation, 1)[0]) }}
+{% endmacro %}
+
+
+{% macro databricks__commits_since(relation, mark) %}
+    {%- set version = (mark or '').split(' of ')[0] -%}
+    {%- set newest = _told_history(relation, 1)[0].version | int -%}
+    {%- if not version or version | int > newest -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set count = newest - version | int -%}
+    {%- set commits = _told_history(relation, count + 1) -%}
+    {#- The version itself may have left the log; those after it may not. -#}
+    {%- set same = commits | length <= count or commits[count].mark == mark -%}
+    {{ return(commits[:count] if same and commits | length >= count and (count or same) else none) }}
+{% endmacro %}
+
+
+{#- The newest commits of a Delta table, as python/strata/delta_log.py has them, by `describe history`. -#}
+{% macro _told_history(relation, limit) %}
+    {%- set commits = [] -%}
+    {%- set now = modules.datetime.datetime.now(modules.pytz.utc).replace(tzinfo=none) -%}
+    {%- for row in run_query('describe history ' ~ relation ~ ' limit ' ~ limit) -%}
+        {%- set moment = row['timestamp'].replace(tzinfo=none) -%}
+        {%- set age = now - moment -%}
+        {% do commits.append({
+            'version': row['version'] | string,
+            'mark': row['version'] ~ ' of ' ~ moment,
+            'operation': row['operation'],
+            'is_made_anew': row['operation'].startswith('CREATE') or row['operation'].startswith('REPLACE'),
+            'is_old': age.days >= 6,
+            'is_day_old': age.days >= 1,
+        }) %}
+    {%- endfor -%}
+    {{ return(commits) }}
+{% endmacro %}

@@ -51,7 +51,8 @@
 
 {#- The properties of a table, a dict of texts. -#}
 {% macro _table_properties(relation) %}
-    {%- set told = modules.strata.properties(relation.schema, relation.identifier) -%}
+    {%- set is_in_lake = target.type != 'databricks' -%}
+    {%- set told = modules.strata.properties(relation.schema, relation.identifier) if is_in_lake else none -%}
     {%- if told is not none -%}
         {{ return(told) }}
     {%- endif -%}
@@ -123,9 +124,9 @@
 {%- endmacro %}
 
 
-{#- The node of a model or snapshot, by its name. -#}
+{#- The node of a model, snapshot or seed, by its name. -#}
 {% macro _built_node(name) %}
-    {%- for node in graph.nodes.values() if node.name == name and node.resource_type in ('model', 'snapshot') -%}
+    {%- for node in graph.nodes.values() if node.name == name and node.resource_type in ('model', 'snapshot', 'seed') -%}
         {{ return(node) }}
     {%- endfor -%}
 {% endmacro %}

@@ -56,6 +56,7 @@ class Settings(BaseModel):
     history: Literal["catch-up", "replay", "rebuild"] | None
     replay_from: Day | None
     verify_history: StrictBool | None
+    test_everything: StrictBool
     max_quarantined_share: ForSources[Share]
     max_removed_share: ForSources[Share]
     allow_empty_snapshot: ForSources[StrictBool]
@@ -82,6 +83,7 @@ MENDS = {
     "history": "catch-up, replay or rebuild, or left out",
     "replay_from": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
     "verify_history": "true or false, or left out to choose by the size of the history",
+    "test_everything": "true or false",
     "max_quarantined_share": f"a fraction from 0 to 1, such as 0.05{OR_BY_SOURCE}",
     "max_removed_share": f"a fraction from 0 to 1, such as 0.5{OR_BY_SOURCE}",
     "allow_empty_snapshot": f"true or false{OR_BY_SOURCE}",

@@ -87,6 +87,28 @@ def test_properties_that_no_commit_near_tells_are_asked_of_spark(lake, table):
     assert delta_log.properties("stage", "logged") is None
 
 
+def test_where_the_lake_has_no_logs_the_engine_tells_the_same(lake, table):
+    """A catalog of Databricks puts tables where it likes: the macros for it, on this engine."""
+
+    def told(call: str) -> object:
+        relation = "api.Relation.create(schema='stage', identifier='logged')"
+        asked = f"{{{{ exceptions.raise_compiler_error('told ' ~ tojson({call.replace('RELATION', relation)})) }}}}"
+        run = lake.dbt("compile", "--inline", f"{{% if execute %}}{asked}{{% endif %}}")
+        return json.loads(run.sentence("told ").split("told ", 1)[1])
+
+    def without_marks(commits: list[dict]) -> list[dict]:
+        return [{name: value for name, value in one.items() if name != "mark"} for one in commits]
+
+    history = told("_told_history(RELATION, 9)")
+    read = delta_log.commits_since("stage", "logged", marks(table)[-1])
+    assert without_marks(history[:3]) == without_marks(read)
+    assert told("databricks__newest_version(RELATION)") == history[0]
+    for number in range(4):
+        assert told(f"databricks__commits_since(RELATION, '{history[number]['mark']}')") == history[:number]
+    for other in ("", "x", "1 of another", "99 of another", f"1{history[0]['mark']}"):
+        assert told(f"databricks__commits_since(RELATION, '{other}')") is None, other
+
+
 def test_a_table_without_a_log_in_the_lake_is_named(lake, table):
     lake.rows("drop table stage.logged")
     shutil.rmtree(table, ignore_errors=True)

@@ -162,6 +162,18 @@ def test_what_is_good_goes_on_and_a_refused_file_no_further(faulty) -> None:
         assert paths <= set(good)
 
 
+def test_only_a_file_with_a_time_to_come_is_read_again_for_a_later_modification(faulty) -> None:
+    """A copied lake's files are later ones: what is malformed in them stays so."""
+    own, _ = faulty
+    ahead = {
+        (f"fleet_sensors/{name}",)
+        for name, (content, *_) in FILES.items()
+        if "2026-06-01T00:00:00.000001Z" in str(content)
+    }
+    assert len(ahead) == 1
+    assert set(own.rows("select path from raw.loaded_files where is_ahead")) == ahead
+
+
 def test_a_value_stands_in_its_column_and_the_line_as_it_landed(faulty) -> None:
     own, _ = faulty
     columns = "s, t, u, v, w, x, y, z, ok, deep, text, so"

@@ -1,0 +1,122 @@
+"""What need not be done again: a data test that has passed, and a table that was made, of just what is there now.
+
+What either reads is summed up in a digest: its SQL, variables in it included, the newest commit of each table that it
+reads (see delta_log), the text of each view, and the listings of what has landed where they are read. A table has its
+digest as a property. The tests that have passed stand in `passed_tests.json` in the lake, by the test: its digest and
+when it passed. Whoever removes the file has everything tested again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strata import places, storage
+
+if TYPE_CHECKING:
+    import agate
+
+# After so long a test is run even so; and one that no run asks for any more is forgotten.
+KEPT = timedelta(days=30)
+# What another moment, or another call, may answer otherwise.
+_MOVING = re.compile(
+    r"\b(current_(date|timestamp|user)|curdate|localtimestamp|now\s*\(|unix_timestamp\s*\(|rand\w*\s*\(|uuid\s*\()",
+    re.IGNORECASE,
+)
+
+_passed: dict[str, dict[str, str]] | None = None
+_spared = 0
+
+
+def begin() -> None:
+    """Forget what an earlier command of this process knows."""
+    global _passed, _spared
+    _passed, _spared = None, 0
+
+
+def _listings() -> list[str]:
+    """Return a digest of each listing of what has landed."""
+    digests = []
+    for folder in (places.lake() / "intake", places.lake() / "intake" / "ignored"):
+        for entry in sorted(storage.entries(folder), key=lambda one: one.name):
+            if entry.is_file and entry.name.endswith(".jsonl"):
+                with io.BufferedReader(storage.open(entry.path)) as file:
+                    digests.append(entry.name + hashlib.file_digest(file, "sha256").hexdigest())
+    return digests
+
+
+def digest(sql: str, reads: dict[str, str], *, is_of_tables: bool) -> str | None:
+    """Return the digest of a query and what it reads; None where that is not all told, or it answers otherwise later.
+
+    `reads` has a text for each node that dbt knows it to read. Where one of them is no table and reads none
+    (not `is_of_tables`), it must be the listings that it reads.
+    """
+    texts = [sql, *reads.values()]
+    reads_listings = any(f"{places.lake()}/intake/" in text for text in texts)
+    if any(_MOVING.search(text) for text in texts) or not (is_of_tables or reads_listings):
+        return None
+    try:
+        told = [sql, reads, _listings() if reads_listings else []]
+    except OSError:
+        return None
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _file() -> Path:
+    return places.lake() / "passed_tests.json"
+
+
+def _load() -> dict[str, dict[str, str]]:
+    try:
+        with storage.open(_file()) as file:
+            found = json.loads(file.readall())
+        since = (datetime.now(UTC) - KEPT).isoformat()
+        return {test: one for test, one in found.items() if one["passed_at"] > since}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        # Nothing is lost by a file that is not there or is not ours: everything is tested.
+        return {}
+
+
+def has_passed(test: str, of: str) -> bool:
+    """Tell whether a test has passed on what has this digest."""
+    global _passed, _spared
+    if _passed is None:
+        _passed = _load()
+    has = _passed.get(test, {}).get("digest") == of
+    _spared += has
+    return has
+
+
+def note_passed(test: str, of: str) -> None:
+    """Note that a test has passed on what has this digest; keep_passed() writes it."""
+    _passed[test] = {"digest": of, "passed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def spared() -> int:
+    """Return how many tests of this command were not run again."""
+    return _spared
+
+
+def keep_passed() -> str:
+    """Write what is known, where tests were asked about; return what stood in the way as a sentence, or nothing."""
+    if _passed is None:
+        return ""
+    try:
+        with storage.create(_file()) as file:
+            file.write(json.dumps(_passed, indent=0, sort_keys=True).encode())
+    except OSError as error:
+        return f"{_file()} cannot be written ({storage.said(error)}), so that the next run tests all again."
+    return ""
+
+
+def nothing_found() -> agate.Table:
+    """Return the result of a test that finds nothing, as dbt reads one: `failures`, `should_warn`, `should_error`."""
+    import agate
+
+    names = ["failures", "should_warn", "should_error"]
+    return agate.Table([[0, False, False]], names, [agate.Number(), agate.Boolean(), agate.Boolean()])

@@ -1,0 +1,250 @@
+"""A data test that has passed is run again when something that it reads, or it itself, is another; else not."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from conftest import Lake, Run
+from strata import places, unchanged
+
+EVENTS = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
+SPARED = re.compile(r"(\d+) data tests had passed and read nothing that has changed: they were not run again")
+
+
+@pytest.fixture(scope="module")
+def lake(lake: Lake) -> Lake:
+    """A lake of events, built with its tests, so that each has passed."""
+    own = replace(lake, subject="events")
+    own.land("a.csv", EVENTS)
+    assert own.build().success
+    return own
+
+
+def checked(lake: Lake, *arguments: str, **variables) -> tuple[Run, int]:
+    """Run the data tests of events; return the run, and how many were not run again."""
+    run = lake.dbt("test", "--exclude-resource-type", "unit_test", *lake.selected(arguments), **variables)
+    run.nodes = {name: status for name, status in run.nodes.items() if not name.startswith("strata-on-run")}
+    found = [match for line in run.said if (match := SPARED.search(line))]
+    return run, int(found[0][1]) if found else 0
+
+
+def test_what_has_passed_is_not_run_again_but_by_its_variable(lake: Lake) -> None:
+    assert checked(lake)[0].success
+    run, spared = checked(lake)
+    assert run.success
+    assert spared == len(run.nodes) > 20
+    assert set(run.nodes.values()) == {"pass"}
+    run, spared = checked(lake, test_everything=True)
+    assert (run.success, spared) == (True, 0)
+
+
+def test_another_variable_is_another_test(lake: Lake) -> None:
+    run, of_all = checked(lake)
+    run, spared = checked(lake, top_windows=9)
+    assert not run.success, "ten windows are there"
+    assert 0 < of_all - spared < 5
+
+
+# What is done by hand to tables, each of which a test then finds.
+DAMAGE = {
+    "mart.action_windows": "update mart.action_windows set open_count = open_count + 1 where hour(window_start) = 3",
+    "mart.actions_per_minute": "delete from mart.actions_per_minute where hour(minute_start) = 3",
+    "mart.action_totals": "insert into mart.action_totals select * from mart.action_totals",
+}
+
+
+def test_what_is_damaged_is_found_until_it_is_mended(lake: Lake) -> None:
+    checked(lake)
+    version = {table: lake.rows(f"describe history {table} limit 1")[0][0] for table in DAMAGE}
+    for statement in DAMAGE.values():
+        lake.rows(statement)
+    full, _ = checked(lake, test_everything=True)
+    found = {name for name, status in full.nodes.items() if status != "pass"}
+    assert len(found) >= len(DAMAGE)
+    for _ in range(2):
+        run, spared = checked(lake)
+        assert {name for name, status in run.nodes.items() if status != "pass"} == found
+        assert spared > 0
+    # A restore is a version of its own: its tests are run, whatever they said of the one that it brings back.
+    for table, before in version.items():
+        lake.rows(f"restore table {table} to version as of {before}")
+    run, spared = checked(lake)
+    assert run.success
+    assert spared < len(run.nodes)
+    run, spared = checked(lake)
+    assert spared == len(run.nodes)
+
+
+def test_a_table_made_anew_is_tested(lake: Lake) -> None:
+    checked(lake)
+    lake.rows("create or replace table mart.action_totals using delta as select * from mart.action_totals limit 0")
+    run, _ = checked(lake)
+    assert not run.success
+    assert lake.run("--select", "action_totals").success
+    assert checked(lake)[0].success
+
+
+def test_stored_failures_are_made(lake: Lake) -> None:
+    """Somebody wants the tables of `--store-failures`, whatever has passed."""
+    checked(lake)
+    run, spared = checked(lake, "--store-failures", "--select", "unique_action_windows_window_start")
+    assert (run.success, spared) == (True, 0)
+
+
+def test_what_a_test_reads_is_what_dbt_knows_of_it(lake: Lake) -> None:
+    """A table that a test's SQL names without ref() could change, and the test not be run."""
+    assert lake.dbt("compile").success
+    manifest = json.loads((lake.folder / "target" / "manifest.json").read_text())
+    nodes = manifest["nodes"]
+
+    def above(unique_id: str) -> set[str]:
+        direct = nodes[unique_id]["depends_on"].get("nodes", []) if unique_id in nodes else []
+        return set(direct).union(*(above(one) for one in direct))
+
+    named = 0
+    for test in (node for node in nodes.values() if node["resource_type"] == "test"):
+        code = (Path(places.ROOT) / test["compiled_path"]).read_text()
+        for unique_id, node in nodes.items():
+            if node["resource_type"] in ("model", "snapshot", "seed") and re.search(
+                rf"\b{node['schema']}`?\.`?{node['alias']}\b", code
+            ):
+                named += 1
+                assert unique_id in above(test["unique_id"]), f"{test['name']} reads {unique_id}"
+    assert named > 60
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+MADE = "mart.action_totals"
+
+
+def made(lake: Lake) -> list[str]:
+    """Return what made the versions of a table, newest first."""
+    return [row[4] for row in lake.rows(f"describe history {MADE}")]
+
+
+def test_a_table_is_made_anew_when_what_it_reads_or_it_itself_is_another(lake: Lake) -> None:
+    assert lake.run("--select", "action_totals").success
+    before = made(lake)
+    assert lake.run("--select", "action_totals").success
+    assert made(lake) == before
+    assert lake.run("--select", "action_totals", "--full-refresh").success
+    assert len(made(lake)) == len(before) + 1
+    lake.rows(f"update {MADE} set event_count = 0")
+    assert lake.run("--select", "action_totals").success
+    assert lake.rows(f"select event_count from {MADE}") == [(24,)]
+    lake.rows(f"restore table {MADE} to version as of 0")
+    assert lake.run("--select", "action_totals").success
+    assert made(lake)[1] == "RESTORE"
+    lake.rows("update mart.action_windows set total_count = 7 where total_count = 1")
+    assert lake.run("--select", "action_totals").success
+    assert lake.rows(f"select event_count > 24 from {MADE}") == [(True,)]
+    assert lake.run("--full-refresh", "--select", "action_windows+").success
+    assert lake.rows(f"select event_count from {MADE}") == [(24,)]
+    lake.rows(f"drop table {MADE}")
+    assert lake.run("--select", "action_totals").success
+    assert lake.rows(f"select event_count from {MADE}") == [(24,)]
+
+
+def test_what_is_only_listed_is_seen(lake: Lake) -> None:
+    """ops.landed_files reads, beside tables, the listings of what has landed."""
+    assert lake.run("--select", "+landed_files").success
+    versions = len(lake.rows("describe history ops.landed_files"))
+    assert lake.run("--select", "landed_files").success
+    assert len(lake.rows("describe history ops.landed_files")) == versions
+    lake.land("notes.txt", "no source's")
+    assert lake.run("--select", "landed_files").success
+    assert ("events/notes.txt",) in lake.rows("select path from ops.landed_files where status = 'ignored'")
+
+
+# --- digests, and the file --------------------------------------------------------------------------------------------
+
+READS = {"model.strata.one": "1 of a"}
+
+
+def digest(sql: str = "select 1", reads: dict[str, str] = READS, is_of_tables: bool = True) -> str | None:
+    return unchanged.digest(sql, reads, is_of_tables=is_of_tables)
+
+
+def test_a_digest_is_of_the_query_and_all_that_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATA_LAKE", str(tmp_path))
+    listing = tmp_path / "intake" / "ignored" / "events.jsonl"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("{}")
+    of_listing = f"select * from text.`{tmp_path}/intake/ignored`"
+    different = [
+        digest(), digest("select 2"), digest(reads={"model.strata.one": "2 of b"}), digest(reads={}), digest(of_listing)
+    ]  # fmt: skip
+    assert len(set(different)) == len(different)
+    assert digest() == digest()
+    before = digest(of_listing), digest(reads={"a view": of_listing}, is_of_tables=False)
+    assert None not in before
+    listing.write_text("{ }")
+    after = digest(of_listing), digest(reads={"a view": of_listing}, is_of_tables=False)
+    assert not set(before) & set(after)
+
+
+def test_what_is_not_all_told_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATA_LAKE", str(tmp_path))
+    for moving in ("current_date", "now()", "CURRENT_TIMESTAMP()", "rand(1)", "unix_timestamp()", "uuid()"):
+        assert digest(f"select {moving}") is None
+        assert digest(reads={"a view": f"create view v as select {moving}"}) is None
+    assert digest("select * from csv.`/elsewhere`", is_of_tables=False) is None
+    assert digest(f"select * from text.`{tmp_path}/intake/x`") is None, "no listing can be read"
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a lake in which a test has passed."""
+    monkeypatch.setenv("STRATA_LAKE", str(tmp_path))
+    unchanged.begin()
+    assert not unchanged.has_passed("a test", "1")
+    unchanged.note_passed("a test", "1")
+    assert unchanged.keep_passed() == ""
+    unchanged.begin()
+    return tmp_path / "passed_tests.json"
+
+
+def test_a_test_has_passed_on_the_digest_that_was_noted(kept: Path) -> None:
+    assert unchanged.has_passed("a test", "1")
+    assert not unchanged.has_passed("a test", "2")
+    assert not unchanged.has_passed("a test", "")
+    assert not unchanged.has_passed("another", "1")
+    assert unchanged.spared() == 1
+
+
+def test_a_pass_is_forgotten_in_time(kept: Path) -> None:
+    passed = json.loads(kept.read_text())
+    for days, has_passed in ((29, True), (31, False)):
+        for one in passed.values():
+            one["passed_at"] = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        kept.write_text(json.dumps(passed))
+        unchanged.begin()
+        assert unchanged.has_passed("a test", "1") is has_passed
+    assert unchanged.keep_passed() == ""
+    assert json.loads(kept.read_text()) == {}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"a": 1}', '{"a": {}}', '{"a": {"passed_at": 7}}'])
+def test_a_file_that_is_none_has_everything_tested(kept: Path, content: str) -> None:
+    kept.write_text(content)
+    assert not unchanged.has_passed("a test", "1")
+    unchanged.note_passed("a test", "1")
+    assert unchanged.keep_passed() == ""
+    unchanged.begin()
+    assert unchanged.has_passed("a test", "1")
+
+
+def test_a_file_that_cannot_be_written_is_said(kept: Path) -> None:
+    assert unchanged.has_passed("a test", "1")
+    kept.unlink()
+    kept.mkdir()
+    (kept / "one").touch()
+    said = r".*/passed_tests\.json cannot be written \(.+\), so that the next run tests all again\."
+    assert re.fullmatch(said, unchanged.keep_passed())
