@@ -80,7 +80,7 @@ class State:
     reason: str | None
 
 
-def check_run(run: Run, checked: Checked, may_fail: Iterable[str] = ("strata-on-run-end-0",)) -> list[str]:
+def check_run(run: Run, checked: Checked, may_fail: Iterable[str] = ("strata-on-run-end-1",)) -> list[str]:
     """Check what a command said and how it ended; return the nodes that failed and may not."""
     said = "\n".join(run.said)
     trace = TRACE.search(said)
