@@ -51,8 +51,8 @@
 
 {#- The properties of a table, a dict of texts. -#}
 {% macro _table_properties(relation) %}
-    {%- set is_in_lake = target.type != 'databricks' -%}
-    {%- set told = modules.strata.properties(relation.schema, relation.identifier) if is_in_lake else none -%}
+    {#- A catalog of Databricks has its tables elsewhere than in the lake. -#}
+    {%- set told = none if target.type == 'databricks' else modules.strata.properties(relation.schema, relation.identifier) -%}
     {%- if told is not none -%}
         {{ return(told) }}
     {%- endif -%}

@@ -24,6 +24,8 @@ from strata import history, places, session
 from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
 
+# The hook that ends a run as failed for refused files; dbt names hooks by their number in dbt_project.yml.
+FAIL_ON_REFUSED_FILES = "strata-on-run-end-1"
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
 # Java's optimising compiler, which pays over a module's hundreds of commands, and not over one of little data; Spark's

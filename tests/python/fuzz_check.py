@@ -12,7 +12,7 @@ import fuzz_reading as reading
 import reference
 import reference_purchases
 import reference_sensors
-from conftest import MODIFIED_AT, Lake, Run
+from conftest import FAIL_ON_REFUSED_FILES, MODIFIED_AT, Lake, Run
 from fuzz_mutations import EARLIEST, File
 from fuzz_reading import Expected
 
@@ -80,7 +80,7 @@ class State:
     reason: str | None
 
 
-def check_run(run: Run, checked: Checked, may_fail: Iterable[str] = ("strata-on-run-end-1",)) -> list[str]:
+def check_run(run: Run, checked: Checked, may_fail: Iterable[str] = (FAIL_ON_REFUSED_FILES,)) -> list[str]:
     """Check what a command said and how it ended; return the nodes that failed and may not."""
     said = "\n".join(run.said)
     trace = TRACE.search(said)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import reference
-from conftest import MODIFIED_AT, Lake
+from conftest import FAIL_ON_REFUSED_FILES, MODIFIED_AT, Lake
 from strata import places, sources
 
 MARTS = {
@@ -164,7 +164,7 @@ def test_a_file_is_loaded_or_refused_and_its_rows_accounted_for(faulty, name: st
 def test_the_build_goes_to_its_end_and_only_then_fails(faulty) -> None:
     _, run = faulty
     assert not run.success
-    assert run.nodes.pop("strata-on-run-end-1") == "error"
+    assert run.nodes.pop(FAIL_ON_REFUSED_FILES) == "error"
     assert set(run.nodes.values()) == {"success", "pass"}
 
 

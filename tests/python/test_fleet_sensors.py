@@ -14,7 +14,7 @@ import pytest
 from pyspark.errors import AnalysisException
 
 import reference_sensors as reference
-from conftest import MODIFIED_AT, Lake, Run
+from conftest import FAIL_ON_REFUSED_FILES, MODIFIED_AT, Lake, Run
 from strata import places, schema
 from strata.dbt_run import of_subject
 
@@ -134,7 +134,7 @@ def faulty(lake: Lake) -> tuple[Lake, object]:
 def test_a_file_is_loaded_or_refused_and_its_lines_accounted_for(faulty) -> None:
     own, run = faulty
     assert set(run.nodes.values()) == {"success", "pass", "error"}
-    assert [name for name, state in run.nodes.items() if state == "error"] == ["strata-on-run-end-1"]
+    assert [name for name, state in run.nodes.items() if state == "error"] == [FAIL_ON_REFUSED_FILES]
     sql = (
         "select path, if(reason is null, 'loaded', 'refused'), rows_landed, if(reason is null, rows_loaded -"
         " rows_malformed, 0), if(reason is null, rows_malformed, 0), if(reason is null, 0, rows_loaded)"

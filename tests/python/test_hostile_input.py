@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import reference
-from conftest import Lake, Run
+from conftest import FAIL_ON_REFUSED_FILES, Lake, Run
 from strata import history, landing, places, scanning
 from strata.dbt_run import of_subject
 
@@ -73,7 +73,7 @@ def test_a_file_is_known_by_its_name_whatever_that_says(lake: Lake) -> None:
         own.land(name, HEADER + ROW)
         own.land("bad " + name, HEADER + "x,Open\n")
     run = own.build()
-    assert {name for name, state in run.nodes.items() if state not in ("success", "pass")} == {"strata-on-run-end-1"}
+    assert {name for name, state in run.nodes.items() if state not in ("success", "pass")} == {FAIL_ON_REFUSED_FILES}
     loaded = {f"events/{name}" for name in ODD_NAMES}
     assert {path for path, state in files(own).items() if state[0] == "loaded"} == loaded
     assert {path for path, state in files(own).items() if state[0] == "refused"} == {
