@@ -28,15 +28,19 @@ from strata.errors import StrataError
 FAIL_ON_REFUSED_FILES = "strata-on-run-end-1"
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
-# Java's optimising compiler, which pays over a module's hundreds of commands, and not over one of little data; Spark's
-# interpreter instead of code generated and compiled for each of thousands of statements on a few rows, a
-# catalog that need not outlive the module, and a log store that starts no process of the system for each file. The
-# fuzzer and test_run.py, which has no lake of this kind, go without.
+# Spark's interpreter instead of code generated and compiled for each of thousands of statements on a few rows: for a
+# lake of this process, and for commands in processes of their own that are not about how people have it set.
+INTERPRETED = (
+    "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1"
+)
+# Besides: Java's optimising compiler, which pays over a module's hundreds of commands, and not over one of little data;
+# a catalog that need not outlive the module, and a log store that starts no process of the system for each file. The
+# fuzzer goes without.
 QUICK = {
     "STRATA_JAVA_OPTIONS": "-XX:TieredStopAtLevel=4",
     "STRATA_SPARK_SETTINGS": (
-        "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1 "
-        "spark.delta.logStore.file.impl=io.delta.storage.LocalLogStore spark.sql.catalogImplementation=in-memory"
+        f"{INTERPRETED} spark.delta.logStore.file.impl=io.delta.storage.LocalLogStore "
+        "spark.sql.catalogImplementation=in-memory"
     ),
 }
 

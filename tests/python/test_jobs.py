@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -10,11 +9,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from conftest import copy_what_git_knows
+from conftest import INTERPRETED, Lake, copy_what_git_knows
 from strata import places, samples
 
 
@@ -27,7 +27,12 @@ class Checkout:
     def run(self, *command: str, succeeds: bool = True, **environment: str) -> str:
         """Run a command in it; return what it printed."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRATA_", "DBT_", "MAKE"))}
-        given = {"PYTHONPATH": str(self.folder / "python"), "DBT_USE_COLORS": "false", "STRATA_SCHEMA_PREFIX": "mr_7"}
+        given = {
+            "PYTHONPATH": str(self.folder / "python"),
+            "DBT_USE_COLORS": "false",
+            "STRATA_SCHEMA_PREFIX": "mr_7",
+            "STRATA_SPARK_SETTINGS": INTERPRETED,
+        }
         done = subprocess.run(command, cwd=self.folder, env=kept | given | environment, capture_output=True, text=True)
         assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -48,15 +53,6 @@ class Checkout:
         """Return the tables of its own schemas that lie in a lake."""
         found = lake.glob("warehouse/mr_7_*.db/*")
         return {f"{path.parent.stem.removeprefix('mr_7_')}.{path.name}" for path in found}
-
-    def ask(self, lake: Path, sql: str) -> list[dict]:
-        """Return the rows of a query in a lake."""
-        said = self.run(
-            str(self.folder / ".venv/bin/dbt"), "--quiet", "show", "--output", "json", "--limit", "100",
-            "--inline", sql,
-            STRATA_LAKE=str(lake), STRATA_LANDING=str(lake.parent / "landing"),
-        )  # fmt: skip
-        return json.loads(said[said.index("{") :])["show"]
 
 
 def copy_of_the_project(folder: Path) -> Checkout:
@@ -85,6 +81,12 @@ def change(main: Checkout, tmp_path: Path) -> Checkout:
     (checkout.folder / "target").mkdir()
     shutil.copy2(main.folder / "target/state.tar.gz", checkout.folder / "target")
     return checkout
+
+
+def rows(lake: Lake, place: Path, sql: str) -> list[tuple]:
+    """Run a query, by the Spark of this process, of tables that lie in another lake, whose metastore it leaves alone."""
+    named = re.sub(r"\b(\w*(?:raw|stage|mart|quarantine|ops))\.(\w+)", rf"delta.`{place}/warehouse/\1.db/\2`", sql)
+    return lake.rows(named)
 
 
 def files_of(lake: Path) -> dict[str, tuple]:
@@ -122,72 +124,71 @@ def compared(table: str) -> str:
     columns = f"* except ({OF_A_LAKE[table]})" if table in OF_A_LAKE else "*"
     own, main = (f"select {columns} from {prefix}{table}" for prefix in ("mr_7_", ""))
     return (
-        f"select '{table}' as table_name, "
-        f"(select count(*) from ({own})) as own, (select count(*) from ({main})) as main, "
-        f"(select count(*) from ({own} except all {main})) as differing"
+        f"select (select count(*) from ({own})), (select count(*) from ({main})), "
+        f"(select count(*) from ({own} except all {main}))"
     )
 
 
 def test_only_a_changed_mart_and_what_follows_are_built_in_schemas_of_ones_own(
-    main: Checkout, change: Checkout
+    main: Checkout, change: Checkout, lake: Lake
 ) -> None:
     before = files_of(main.folder / "lake")
     quarter_the_average(change)
     said = change.make("slim")
-    lake = change.folder / "target/slim/lake"
+    place = change.folder / "target/slim/lake"
     built = {"mart.action_windows", "mart.action_totals", "mart.top_open_windows"}
     assert set(re.findall(r"OK created sql \w+ model mr_7_(\S+)", said)) == built
-    assert change.tables(lake) == built
-    [row] = change.ask(
+    assert change.tables(place) == built
+    [(windows, quartered, alike)] = rows(
         lake,
-        "select count(*) as windows, count_if(own.average_actions * 2 = main.average_actions) as quartered, "
-        "count_if(own.total_count = main.total_count) as alike "
+        place,
+        "select count(*), count_if(own.average_actions * 2 = main.average_actions), "
+        "count_if(own.total_count = main.total_count) "
         "from mr_7_mart.action_windows as own full join mart.action_windows as main using (window_start)",
     )
-    assert row["windows"] == row["quartered"] == row["alike"] > 100
+    assert windows == quartered == alike > 100
     # The lake that it is a copy of lies in another folder, and is as it was.
     assert files_of(main.folder / "lake") == before
 
 
-def test_what_loads_and_what_keeps_history_give_the_rows_of_main(change: Checkout) -> None:
+def test_what_loads_and_what_keeps_history_give_the_rows_of_main(change: Checkout, lake: Lake) -> None:
     """A changed declaration and engine, without effect: loader, record and history go by names of tables."""
     change.replace(
         "models/raw/events/_events__sources.yml", "max_quarantined_share: 0.05", "max_quarantined_share: 0.06"
     )
     change.replace("macros/spark/snapshot.sql", "noop_statement('main', 'OK')", "noop_statement('main', 'OK, taken')")
     change.make("slim", DBT_EXCLUDE_RESOURCE_TYPES="unit_test test")
-    lake = change.folder / "target/slim/lake"
-    tables = change.tables(lake)
+    place = change.folder / "target/slim/lake"
+    tables = change.tables(place)
     assert {"raw.events", "raw.loaded_files", "stage.events", "stage.purchases", "stage.history_days"} < tables
     # Other sources are read from main, the history's raw among them.
     assert not tables & {"raw.purchases", "raw.fleet_sensors", "stage.sensor_readings", "quarantine.purchases"}
-    rows = change.ask(lake, " union all ".join(map(compared, sorted(tables))))
-    assert {row["table_name"] for row in rows} == tables
-    assert [row for row in rows if row["differing"] or row["own"] != row["main"] or not row["own"]] == []
+    for table in sorted(tables):
+        [(own, main, differing)] = rows(lake, place, compared(table))
+        assert own == main > 0 == differing, table
 
 
-def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(main: Checkout, change: Checkout) -> None:
+def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(main: Checkout, change: Checkout, lake: Lake) -> None:
     """As on a cluster; what an earlier run left in schemas of one's own is dropped by a command, and main's never."""
-    lake = {"STRATA_LAKE": str(main.folder / "lake"), "STRATA_LANDING": str(main.folder / "landing")}
+    at_hand = {"STRATA_LAKE": str(main.folder / "lake"), "STRATA_LANDING": str(main.folder / "landing")}
     dbt = str(change.folder / ".venv/bin/dbt")
     quarter_the_average(change)
     try:
         without_tests = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test test"}
-        change.make("slim", f"STATE={main.folder / 'target/state/manifest.json'}", **lake, **without_tests)
+        change.make("slim", f"STATE={main.folder / 'target/state/manifest.json'}", **at_hand, **without_tests)
         assert change.tables(main.folder / "lake") == {
             "mart.action_windows",
             "mart.action_totals",
             "mart.top_open_windows",
         }
-        said = change.run(dbt, "run-operation", "drop_own_schemas", succeeds=False, **lake)
-        assert "The target local has no schemas of its own" in said
+        assert lake.dbt("run-operation", "drop_own_schemas").sentence("The target local has no schemas of its own")
     finally:
-        change.run(dbt, "run-operation", "drop_own_schemas", "--target", "dev", **lake)
+        change.run(dbt, "run-operation", "drop_own_schemas", "--target", "dev", **at_hand)
     assert change.tables(main.folder / "lake") == set()
     assert (main.folder / "lake/warehouse/mart.db/action_windows/_delta_log").is_dir()
 
 
-def test_the_recipes_for_contributors_do_what_they_say(change: Checkout) -> None:
+def test_the_recipes_for_contributors_do_what_they_say(change: Checkout, lake: Lake) -> None:
     """Each diff of CONTRIBUTING.md applied as it stands, each command run as it stands, on a lake that is built."""
     change.run("tar", "-xzf", "target/state.tar.gz", "lake", "landing")
     newest = max(change.folder.glob("landing/purchases/*/*/*/*"))
@@ -208,13 +209,16 @@ def test_the_recipes_for_contributors_do_what_they_say(change: Checkout) -> None
         (change.folder / "recipe.diff").write_text(diff)
         change.run("git", "apply", "recipe.diff")
         change.run("sh", "-ec", f"PATH={shlex.quote(str(change.folder / '.venv/bin'))}:$PATH\n{commands}")
-    [row] = change.ask(
+    [(taken, longer_count, netted)] = rows(
+        lake,
         change.folder / "lake",
-        "select (select max(recorded_on) from stage.purchases) as taken, "
-        "(select count(*) from stage.purchases where user_id = 10000001) as longer, "
-        "(select count_if(net_open_count = open_count - close_count) from mart.action_windows) as netted",
+        "select (select max(recorded_on) from stage.purchases), "
+        "(select count(*) from stage.purchases where user_id = 10000001), "
+        "(select count_if(net_open_count = open_count - close_count) from mart.action_windows)",
     )
-    assert (row["taken"], row["longer"] > 0, row["netted"] > 100) == ("2023-12-31", True, True)
+    assert taken == date(2023, 12, 31)
+    assert longer_count > 0
+    assert netted > 100
 
 
 def test_what_is_late_or_refused_fails_the_daily_job_and_holds_up_nothing(change: Checkout, tmp_path: Path) -> None:
