@@ -48,13 +48,13 @@ SILENT = ("--log-level", "none", "--log-level-file", "debug")
 class Session:
     """The lakes of a run of the fuzzer: one Spark, and schemas of its own for each build."""
 
-    def __init__(self, folder: Path, days_alone: int = 2) -> None:
+    def __init__(self, folder: Path, days_alone: int = 2, lake: Lake | None = None) -> None:
         self.folder = folder
         # Days of purchases that a round takes one by one, before the rebuild takes all.
         self.days_alone = days_alone
         self.builds = 0
         self.used = 0
-        self.lake = Lake(folder / "0")
+        self.lake = lake or Lake(folder / "0")
 
     def fresh(self, files: Iterable[File]) -> Lake:
         """Return a pipeline without tables, with files that have landed."""

@@ -10,6 +10,7 @@ import pytest
 
 import fuzz
 import fuzz_reading
+from conftest import Lake
 from fuzz_check import Checked, Tables
 from fuzz_mutations import File, files_of_round
 from strata import places, session
@@ -18,24 +19,32 @@ SEED = 1
 FILES = 100
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fuzz.Session]:
-    """A lake of the fuzzer."""
+@pytest.fixture
+def as_people_have_it(tmp_path: Path) -> Iterator[fuzz.Session]:
+    """A lake of the fuzzer, with Spark as people have it."""
     saved = dict(os.environ)
     os.chdir(places.ROOT)
     session.stop()
-    yield fuzz.Session(tmp_path_factory.mktemp("fuzz"), days_alone=0)
+    yield fuzz.Session(tmp_path, days_alone=0)
     session.stop()
     os.environ.clear()
     os.environ.update(saved)
+
+
+@pytest.fixture(scope="module")
+def own(lake: Lake) -> fuzz.Session:
+    """The lake of this process as one of the fuzzer, for tests of the fuzzer itself."""
+    return fuzz.Session(lake.folder, lake=lake)
 
 
 def test_a_seed_gives_the_same_files_each_time() -> None:
     assert files_of_round(SEED, 60) == files_of_round(SEED, 60) != files_of_round(SEED + 1, 60)
 
 
-def test_mutated_files_end_in_the_tables_as_a_plain_reading_of_them_says(own: fuzz.Session) -> None:
-    found = fuzz.play(own, files_of_round(SEED, FILES), lambda what: None)
+def test_mutated_files_end_in_the_tables_as_a_plain_reading_of_them_says(
+    as_people_have_it: fuzz.Session,
+) -> None:
+    found = fuzz.play(as_people_have_it, files_of_round(SEED, FILES), lambda what: None)
     assert [finding for finding, _ in found] == []
 
 
@@ -44,6 +53,7 @@ FILLER = ROW * 40
 
 
 def test_what_is_wrong_in_the_tables_is_found_and_shrunk(own: fuzz.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "MOST_BUILDS", 3)
     files = [File("events", "a.csv", f"time,action\n{ROW * 7}".encode()), File("events", "b.csv", b"time,action\n")]
     # A reading that does not know of actions finds each of them wrong, and the smallest file that shows it has one row.
     judged = fuzz_reading.judged_event
