@@ -4,28 +4,109 @@
   has them done again; so does anything that they read and that is not told: a source, a view that reads files of its own, the time.
 -#}
 
-{#- dbt's data tests, without those that can find nothing new. `--vars '{test_everything: true}'` runs all. -#}
+{#-
+  dbt's data tests, without those that can find nothing new; of a large table, by those that look at each row by itself, the rows
+  that changed since they passed, unless one is found. `--vars '{test_everything: true}'` runs all, on all rows.
+-#}
 {% materialization test, adapter='spark' %}
     {%- set limited = get_limit_subquery_sql(sql, config.get('limit')) -%}
     {%- set asked = get_test_sql(limited, config.get('fail_calc'), config.get('warn_if'), config.get('error_if'), limit=none) -%}
-    {%- set digest = none if should_store_failures() else _digest_of_inputs(asked) -%}
+    {%- set reads = none if should_store_failures() else _inputs() -%}
+    {%- set digest = _digest(asked, reads) -%}
     {%- set test = schema ~ '.' ~ model.unique_id -%}
     {%- if modules.strata.has_passed(test, '' if var('test_everything') else digest or '') -%}
         {% do store_raw_result('main', message='not run again', code='', rows_affected=0, agate_table=modules.strata.nothing_found()) %}
         {{ return({'relations': []}) }}
     {%- endif -%}
+    {%- set of_others, mark = '', '' -%}
+    {%- if digest and _looks_at_each_row() and model.attached_node in reads.tables -%}
+        {%- set mark = reads.tables[model.attached_node] -%}
+        {%- set of_others = _digest(asked, {'tables': dict(reads.tables, **{model.attached_node: ''}), 'leaves': reads.leaves}) -%}
+        {%- set changed = none if var('test_everything') else _tested_rows_since(modules.strata.passed_until(test, of_others)) -%}
+        {%- set found = run_query(asked | replace(_tested_rows(), changed)).rows[0] if changed else none -%}
+        {%- if found and _is_pass(found) -%}
+            {% do modules.strata.note_passed(test, digest, of_others, mark, is_whole=false) %}
+            {% do store_raw_result('main', message='of what changed', code='', rows_affected=0, agate_table=modules.strata.nothing_found()) %}
+            {{ return({'relations': []}) }}
+        {%- endif -%}
+    {%- endif -%}
     {%- set done = dbt.materialization_test_default() -%}
-    {%- set found = load_result('main').table.rows[0] -%}
-    {%- if digest and found[0] == 0 and not found[1] and not found[2] -%}
-        {% do modules.strata.note_passed(test, digest) %}
+    {%- if digest and _is_pass(load_result('main').table.rows[0]) -%}
+        {% do modules.strata.note_passed(test, digest, of_others, mark) %}
     {%- endif -%}
     {{ return(done) }}
 {% endmaterialization %}
 
 
+{#- Whether a test that found this (failures, whether to warn, whether to fail) has passed without any. -#}
+{% macro _is_pass(found) %}
+    {{ return(found[0] == 0 and not found[1] and not found[2]) }}
+{% endmacro %}
+
+
+{#-
+  Whether the test that runs finds a row wrong by what stands in that row, or in another table that dbt knows it to read. One of
+  an expression that reads a table for itself does not, nor one that dbt_expectations groups.
+-#}
+{% macro _looks_at_each_row() %}
+    {%- set test = model.test_metadata or {} -%}
+    {{ return(
+        test.name in (
+            'not_null', 'accepted_values', 'relationships', 'has_a_reason', 'accepted_range', 'expression_is_true',
+        )
+        and test.namespace != 'dbt_expectations' and 'select' not in test.kwargs | string | lower
+    ) }}
+{% endmacro %}
+
+
+{#- dbt's name for what a generic test is about, with a mark where _looks_at_each_row, so that its rows can be told there. -#}
+{% macro spark__get_where_subquery(relation) %}
+    {%- set where = config.get('where') -%}
+    {%- set rows = relation -%}
+    {%- if execute and _looks_at_each_row() and (relation | string) == (_tested_relation() | string) -%}
+        {%- set rows = _tested_rows() -%}
+    {%- endif -%}
+    {{ return('(select * from ' ~ rows ~ ' where ' ~ where ~ ') as dbt_subquery' if where else rows) }}
+{% endmacro %}
+
+
+{#- The table or view that the generic test which runs is about. -#}
+{% macro _tested_relation() %}
+    {%- set node = graph.nodes.get(model.attached_node) -%}
+    {{ return(none if node is none else _built_relation(node.name)) }}
+{% endmacro %}
+
+
+{% macro _tested_rows() %}
+    {{ return(_tested_relation() ~ ' /* its rows */') }}
+{% endmacro %}
+
+
+{#-
+  The rows of the tested table that are new, or other than before, after the commit of a mark, as a subquery; none where the
+  feed cannot tell them, or reading all is sooner done.
+-#}
+{% macro _tested_rows_since(mark) %}
+    {%- set relation = _tested_relation() -%}
+    {%- if not mark or target.type == 'databricks' or not modules.strata.is_large(relation.schema, relation.identifier) -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set commits = _commits_since(relation, mark) -%}
+    {%- if not commits or commits | selectattr('is_made_anew') | list or commits | selectattr('is_old') | list
+            or _table_property(relation, 'delta.enableChangeDataFeed') != 'true' -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {{ return(
+        '(select * except (_change_type, _commit_version, _commit_timestamp) from table_changes('
+        ~ _text_literal(relation | string | replace('`', '')) ~ ', ' ~ commits[-1].version ~ ', ' ~ commits[0].version
+        ~ ") where _change_type in ('insert', 'update_postimage')) as its_rows"
+    ) }}
+{% endmacro %}
+
+
 {#- dbt's tables, without those that would be made anew of the same. One that somebody changed since is made anew. -#}
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
-    {%- set digest = _digest_of_inputs(compiled_code) if _is_in_lake(model) -%}
+    {%- set digest = _digest(compiled_code, _inputs()) if _is_in_lake(model) -%}
     {%- set existing = load_relation(this) -%}
     {%- set is_there = digest and existing is not none and existing.type == 'table' and not should_full_refresh() -%}
     {%- if is_there and _newest_version(existing).is_made_anew and _table_property(existing, 'strata.made_of') == digest -%}
@@ -47,14 +128,17 @@
 {% endmacro %}
 
 
-{#- The digest of what the node that runs reads by a query; none where that is not all told. -#}
-{% macro _digest_of_inputs(sql) %}
+{#- What the node that runs reads, `tables` and `leaves` as _add_reads has them; none where that is not all told. -#}
+{% macro _inputs() %}
     {%- set reads = {} -%}
     {%- set leaves = [] -%}
-    {%- if _add_reads(model.depends_on.nodes, reads, leaves) -%}
-        {{ return(modules.strata.digest(sql, reads, is_of_tables=not leaves)) }}
-    {%- endif -%}
-    {{ return(none) }}
+    {{ return({'tables': reads, 'leaves': leaves} if _add_reads(model.depends_on.nodes, reads, leaves) else none) }}
+{% endmacro %}
+
+
+{#- The digest of a query and of what it reads by _inputs; none where that is not all told. -#}
+{% macro _digest(sql, inputs) %}
+    {{ return(modules.strata.digest(sql, inputs.tables, is_of_tables=not inputs.leaves) if inputs else none) }}
 {% endmacro %}
 
 
@@ -90,10 +174,7 @@
 {% macro keep_passed_tests() %}
     {%- if execute -%}
         {%- if modules.strata.spared() -%}
-            {% do log(
-                modules.strata.spared() ~ ' data tests had passed and read nothing that has changed: they were not run again '
-                ~ "(--vars '{test_everything: true}' runs all).", info=true
-            ) %}
+            {% do log(modules.strata.spared(), info=true) %}
         {%- endif -%}
         {%- set said = modules.strata.keep_passed() -%}
         {%- if said -%}

@@ -131,3 +131,13 @@ def properties(schema: str, name: str) -> dict[str, str] | None:
         if described is not None:
             return described.get("configuration", {})
     return None
+
+
+def stored_bytes(schema: str, name: str) -> int | None:
+    """Return how much a table's data files hold, by the checksum that Delta writes with a commit; None without one."""
+    log, versions = _log(schema, name)
+    try:
+        with storage.open(log / f"{versions[0]:020}.crc") as file:
+            return int(json.loads(file.readall())["tableSizeBytes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

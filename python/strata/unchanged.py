@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strata import places, storage
+from strata import delta_log, places, storage
 
 if TYPE_CHECKING:
     import agate
@@ -29,14 +29,18 @@ _MOVING = re.compile(
     re.IGNORECASE,
 )
 
+# Of a smaller table all rows are read sooner than the feed of those that changed.
+LARGE_BYTES = 64 * 1024 * 1024
+
 _passed: dict[str, dict[str, str]] | None = None
 _spared = 0
+_of_changes = 0
 
 
 def begin() -> None:
     """Forget what an earlier command of this process knows."""
-    global _passed, _spared
-    _passed, _spared = None, 0
+    global _passed, _spared, _of_changes
+    _passed, _spared, _of_changes = None, 0, 0
 
 
 def _listings() -> list[str]:
@@ -92,14 +96,40 @@ def has_passed(test: str, of: str) -> bool:
     return has
 
 
-def note_passed(test: str, of: str) -> None:
-    """Note that a test has passed on what has this digest; keep_passed() writes it."""
-    _passed[test] = {"digest": of, "passed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+def passed_until(test: str, of_others: str) -> str | None:
+    """Return the mark of the commit of the tested table up to which a test has passed with its SQL and all else that it
+    reads as they are, which is what has the digest `of_others`; None where it has not.
+    """
+    passed = _passed.get(test, {})
+    return passed.get("mark") if passed.get("of_others") == of_others else None
 
 
-def spared() -> int:
-    """Return how many tests of this command were not run again."""
-    return _spared
+def note_passed(test: str, of: str, of_others: str = "", mark: str = "", is_whole: bool = True) -> None:
+    """Note that a test has passed on what has a digest; keep_passed() writes it. See passed_until() for the others.
+
+    When it was that it looked at all (`is_whole`) stays, where it looked at what changed since.
+    """
+    global _of_changes
+    _of_changes += not is_whole
+    at = datetime.now(UTC).isoformat(timespec="seconds") if is_whole else _passed[test]["passed_at"]
+    _passed[test] = {"digest": of, "passed_at": at}
+    if of_others:
+        _passed[test] |= {"of_others": of_others, "mark": mark}
+
+
+def is_large(schema: str, name: str) -> bool:
+    """Tell whether a table holds so much that reading what changed in it is sooner done than reading it all."""
+    return (delta_log.stored_bytes(schema, name) or 0) >= LARGE_BYTES
+
+
+def spared() -> str:
+    """Return how many tests of this command were not run again, or not on all rows, as a sentence; or nothing."""
+    told = []
+    if _spared:
+        told.append(f"{_spared} data tests had passed and read nothing that has changed: they were not run again")
+    if _of_changes:
+        told.append(f"{_of_changes} data tests had passed and were run again on the rows that changed")
+    return f"{'; '.join(told)} (--vars '{{test_everything: true}}' runs all, on all rows)." if told else ""
 
 
 def keep_passed() -> str:

@@ -84,7 +84,7 @@ def change(main: Checkout, tmp_path: Path) -> Checkout:
 
 
 def rows(lake: Lake, place: Path, sql: str) -> list[tuple]:
-    """Run a query, by the Spark of this process, of tables that lie in another lake, whose metastore it leaves alone."""
+    """Run a query, by the Spark of this process, of tables in another lake, whose metastore it leaves alone."""
     named = re.sub(r"\b(\w*(?:raw|stage|mart|quarantine|ops))\.(\w+)", rf"delta.`{place}/warehouse/\1.db/\2`", sql)
     return lake.rows(named)
 
