@@ -83,7 +83,7 @@ def change(main: Checkout, tmp_path: Path) -> Checkout:
     return checkout
 
 
-def rows(lake: Lake, place: Path, sql: str) -> list[tuple]:
+def rows_of(lake: Lake, place: Path, sql: str) -> list[tuple]:
     """Run a query, by the Spark of this process, of tables in another lake, whose metastore it leaves alone."""
     named = re.sub(r"\b(\w*(?:raw|stage|mart|quarantine|ops))\.(\w+)", rf"delta.`{place}/warehouse/\1.db/\2`", sql)
     return lake.rows(named)
@@ -139,7 +139,7 @@ def test_only_a_changed_mart_and_what_follows_are_built_in_schemas_of_ones_own(
     built = {"mart.action_windows", "mart.action_totals", "mart.top_open_windows"}
     assert set(re.findall(r"OK created sql \w+ model mr_7_(\S+)", said)) == built
     assert change.tables(place) == built
-    [(windows, quartered, alike)] = rows(
+    [(windows, quartered, alike)] = rows_of(
         lake,
         place,
         "select count(*), count_if(own.average_actions * 2 = main.average_actions), "
@@ -164,7 +164,7 @@ def test_what_loads_and_what_keeps_history_give_the_rows_of_main(change: Checkou
     # Other sources are read from main, the history's raw among them.
     assert not tables & {"raw.purchases", "raw.fleet_sensors", "stage.sensor_readings", "quarantine.purchases"}
     for table in sorted(tables):
-        [(own, main, differing)] = rows(lake, place, compared(table))
+        [(own, main, differing)] = rows_of(lake, place, compared(table))
         assert own == main > 0 == differing, table
 
 
@@ -209,7 +209,7 @@ def test_the_recipes_for_contributors_do_what_they_say(change: Checkout, lake: L
         (change.folder / "recipe.diff").write_text(diff)
         change.run("git", "apply", "recipe.diff")
         change.run("sh", "-ec", f"PATH={shlex.quote(str(change.folder / '.venv/bin'))}:$PATH\n{commands}")
-    [(taken, longer_count, netted)] = rows(
+    [(taken, longer_count, netted)] = rows_of(
         lake,
         change.folder / "lake",
         "select (select max(recorded_on) from stage.purchases), "
