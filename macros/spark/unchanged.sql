@@ -19,7 +19,7 @@
         {{ return({'relations': []}) }}
     {%- endif -%}
     {%- set of_others, mark = '', '' -%}
-    {%- if digest and _looks_at_each_row() and model.attached_node in reads.tables -%}
+    {%- if digest and _looks_at_each_row() and (_tested_relation() or {}).type == 'table' -%}
         {%- set mark = reads.tables[model.attached_node] -%}
         {%- set of_others = _digest(asked, {'tables': dict(reads.tables, **{model.attached_node: ''}), 'leaves': reads.leaves}) -%}
         {%- set changed = none if var('test_everything') else _tested_rows_since(modules.strata.passed_until(test, of_others)) -%}
