@@ -212,9 +212,10 @@
     {%- if changes.deliveries -%}
         {%- set is_daily = source.arrives == 'daily_snapshot' -%}
         {%- set is_lines = source.arrives == 'growing_lines' -%}
-        {% call statement('note_loaded_files') -%}
-            insert into {{ _place_of('loaded_files') }} replace where
+        {%- set noted -%}
             source = '{{ source.name }}' and ({{ _deliveries_in(source, changes, 'loaded_files') }})
+        {%- endset -%}
+        {%- set files -%}
             select
                 '{{ source.name }}' as source,
                 listed.path,
@@ -264,6 +265,9 @@
             {%- if is_lines %}
             left join {{ _judged_keys(source) }}__files as judged on listed.path = judged.path
             {%- endif %}
+        {%- endset -%}
+        {% call statement('note_loaded_files') -%}
+            {{ _replace_where(_place_of('loaded_files'), noted, files) }}
         {%- endcall %}
     {%- endif -%}
 {% endmacro %}

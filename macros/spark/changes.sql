@@ -201,8 +201,12 @@
 {%- endmacro %}
 
 
-{#- Replace in `relation` the rows that a condition names by those of `sql`, in one commit. -#}
+{#-
+  Replace in `relation` the rows that a condition names by those of `sql`, in one commit. Where there are none, the usual case of
+  what has just landed, they are appended: Delta (4.3.1) computes a table's whole state before it looks for rows to replace.
+-#}
 {% macro _replace_where(relation, predicate, sql) -%}
-    insert into {{ relation }} replace where {{ predicate }}
+    {%- set is_there = run_query('select 1 from ' ~ relation ~ ' where ' ~ predicate ~ ' limit 1').rows | length > 0 -%}
+    insert into {{ relation }} {{ 'replace where ' ~ predicate if is_there }}
     {{ sql }}
 {%- endmacro %}

@@ -77,6 +77,7 @@
 {% endmacro %}
 
 
+{#- Those rows as the SQL of a test that looks at each names them. -#}
 {% macro _tested_rows() %}
     {{ return(_tested_relation() ~ ' /* its rows */') }}
 {% endmacro %}

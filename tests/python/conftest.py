@@ -67,10 +67,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
+# The prefix of schemas that the project is parsed with, in whose place each lake has its own.
+ANY_PREFIX = "any_prefix"
+
+
 @functools.cache
-def project(prefix: str | None, variables: str, target: tuple[str, ...]) -> Manifest:
-    """Return the project as dbt parses it, once for each prefix of schemas and set of variables."""
-    done = dbtRunner().invoke(["parse", "--vars", variables, *target, "--quiet", "--no-partial-parse"])
+def project(has_prefix: bool, variables: str) -> Manifest:
+    """Return the project as dbt parses it, once for each set of variables, with schemas of a prefix or without."""
+    target = ["--target", "dev"] if has_prefix else []
+    prefix = {"STRATA_SCHEMA_PREFIX": ANY_PREFIX} if has_prefix else {}
+    with mock.patch.dict(os.environ, prefix):
+        done = dbtRunner().invoke(["parse", "--vars", variables, *target, "--quiet", "--no-partial-parse"])
     if done.exception is not None:
         raise done.exception
     return done.result
@@ -94,12 +101,16 @@ class Run:
 
 @dataclass
 class Lake:
-    """A lake of its own in this process, with a landing folder; with subjects, builds and runs are of these alone."""
+    """A lake of its own in this process, with a landing folder; with subjects, builds and runs are of these alone.
+
+    What dbt keeps of a run as files, a fifth of a second each time, it writes where `keeps_results`.
+    """
 
     folder: Path
     prefix: str | None = None
     landing_name: str = "landing"
     subject: str | None = None
+    keeps_results: bool = False
 
     @property
     def landing(self) -> Path:
@@ -112,6 +123,7 @@ class Lake:
         """Run a dbt command with variables in this process."""
         said: list[str] = []
         given = ["--vars", str(variables)] if variables else []
+        unkept = ["--no-write-json"] if arguments[0] in RUNNING and not self.keeps_results else []
 
         def listen(event) -> None:
             if event.info.level in ("info", "warn", "error"):
@@ -122,7 +134,7 @@ class Lake:
         is_parsed = arguments[0] in RUNNING and "--project-dir" not in arguments
         parsed = self.parsed(variables) if is_parsed else None
         runner = dbtRunner(manifest=parsed, callbacks=[listen])
-        result = runner.invoke(["--no-use-colors", *arguments, *given, *target, "--quiet"])
+        result = runner.invoke(["--no-use-colors", *unkept, *arguments, *given, *target, "--quiet"])
         if result.exception is not None:
             said.extend(str(result.exception).splitlines())
         nodes = {}
@@ -134,9 +146,17 @@ class Lake:
         return Run(result.success, said, nodes, table)
 
     def parsed(self, variables: dict) -> Manifest:
-        """Return a copy of the parsed project, for a command with variables."""
+        """Return a copy of the parsed project, for a command with variables, with this lake's schemas."""
         at_parsing = {name: value for name, value in variables.items() if name in PARSED_WITH}
-        return project(self.prefix, str(at_parsing), ("--target", "dev") if self.prefix else ()).deepcopy()
+        manifest = project(bool(self.prefix), str(at_parsing)).deepcopy()
+        if self.prefix:
+            for node in (*manifest.nodes.values(), *manifest.unit_tests.values()):
+                node.schema = node.schema.replace(ANY_PREFIX, self.prefix)
+                if getattr(node, "relation_name", None):
+                    node.relation_name = node.relation_name.replace(ANY_PREFIX, self.prefix)
+            # What macros have as `graph`.
+            manifest.build_flat_graph()
+        return manifest
 
     def enter(self) -> None:
         """Make this lake the one that commands of this process work in."""

@@ -555,6 +555,27 @@ def test_the_variables_set_the_rules(lake: Lake, variables: dict) -> None:
 # --- the tests and the documentation of the project -------------------------------------------------------------------
 
 
+def test_what_is_new_is_appended_and_what_is_another_is_replaced(lake: Lake) -> None:
+    own = replace(lake, prefix="appended", landing_name="appended")
+
+    def modes(name: str, *rows: str) -> list[str]:
+        """Land a file, load it, and return how raw, its record and stage were written."""
+        own.land(name, "time,action\n" + "".join(f"{row}\n" for row in rows))
+        run = own.run("--exclude", "path:models/mart", "path:models/ops")
+        assert run.success, run.said
+        histories = (
+            own.rows(f"describe history {name}") for name in ("raw.events", "raw.loaded_files", "stage.events")
+        )
+        return [next(row[5]["mode"] for row in history if row[4] == "WRITE") for history in histories]
+
+    assert own.make("--exclude", "path:models/mart", "path:models/ops").success
+    modes("a.csv", "2026-01-05T10:00:00Z,Open")
+    assert modes("b.csv", "2026-01-05T10:00:00Z,Open") == ["Append"] * 3
+    assert modes("a.csv", "2026-01-05T11:00:00Z,Open", "2026-01-05T12:00:00Z,Open") == ["Overwrite"] * 3
+    hours = own.rows("select hour(event_at), path from stage.events order by 1")
+    assert hours == [(10, "events/b.csv"), (11, "events/a.csv"), (12, "events/a.csv")]
+
+
 @pytest.fixture(scope="module")
 def whole(lake: Lake) -> Lake:
     """A lake of the whole project with a few rows of every source; the last test breaks it."""
@@ -576,13 +597,12 @@ def test_every_unit_test_passes(whole: Lake) -> None:
 
 
 def test_every_column_of_every_table_is_documented_and_no_other(whole: Lake) -> None:
-    nodes = json.loads((whole.folder / "target" / "manifest.json").read_text())["nodes"].values()
-    for node in nodes:
-        if node["resource_type"] in ("model", "seed", "snapshot") and node["config"]["materialized"] != "ephemeral":
-            described = [row[0] for row in whole.rows(f"describe {node['schema']}.{node['alias']}")]
+    for node in whole.parsed({}).nodes.values():
+        if node.resource_type in ("model", "seed", "snapshot") and node.config.materialized != "ephemeral":
+            described = [row[0] for row in whole.rows(f"describe {node.schema}.{node.alias}")]
             columns = list(itertools.takewhile(lambda name: not name.startswith("#"), described))
-            landed = ["speed"] if node["name"] == "raw_fleet_sensors" else []
-            assert columns == list(node["columns"]) + landed, node["name"]
+            landed = ["speed"] if node.name == "raw_fleet_sensors" else []
+            assert columns == list(node.columns) + landed, node.name
 
 
 def test_landed_files_tells_of_every_source(whole: Lake) -> None:

@@ -450,7 +450,7 @@ def test_rows_that_quarantine_alone_has_seen_are_not_left_there(lake: Lake) -> N
 
 
 def test_dbt_retry_passes_once_what_stood_in_the_way_is_mended(lake: Lake) -> None:
-    own = own_lake(lake, "retry", "events")
+    own = replace(own_lake(lake, "retry", "events"), keeps_results=True)
     own.land("a.csv", day_event(1))
     assert own.make().success
     own.land("a.csv", day_event(2))

@@ -21,9 +21,8 @@ import pytest
 import yaml
 from dbt.cli.main import dbtRunner
 
-from conftest import QUICK
+from conftest import Lake
 from strata import packages, places, session
-from strata.environment import changed_environment
 from strata.errors import StrataError
 
 MODELS = {
@@ -219,18 +218,12 @@ def dbt(folder: Path, command: str):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(lake: Lake, tmp_path_factory):
     """Build all cases once; a dict of the case's name and dbt's (status, failures)."""
     folder = tmp_path_factory.mktemp("offline")
-    make_project(folder / "project", CASES)
-    # One build: Java's optimising compiler would not pay.
-    session.stop()
-    with changed_environment(STRATA_SPARK_SETTINGS=QUICK["STRATA_SPARK_SETTINGS"]):
-        session.start(folder / "lake", is_small=True)
-        try:
-            built = dbt(folder / "project", "build")
-        finally:
-            session.stop()
+    make_project(folder, CASES)
+    session.start(lake.folder / "lake").session()
+    built = dbt(folder, "build")
     assert built.exception is None, built.exception
     return {result.node.name: (str(result.status), result.failures, result.message) for result in built.result}
 
