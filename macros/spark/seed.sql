@@ -1,16 +1,12 @@
 {#-
-  A seed is made in one statement, with its rows.
+  A seed is made in one statement, with its rows; and not again while they are the same (macros/spark/unchanged.sql).
 
   Why not dbt-spark's way (checked on 1.11.0): it drops the table, creates it and inserts, three commits. A reader in
   between finds no table or no rows, and a run killed there leaves it so. Seeds here are small reference data.
 -#}
 {% macro spark__create_csv_table(model, agate_table) %}
     {%- set types = model['config'].get('column_types', {}) -%}
-    {%- set sql -%}
-        create or replace table {{ this.render() }}
-        {{ file_format_clause() }}
-        {{ comment_clause() }}
-        as
+    {%- set rows -%}
         {% for row in agate_table.rows -%}
         select
             {%- for name in agate_table.column_names %}
@@ -21,6 +17,21 @@
             {%- endfor %}
         {{ 'union all' if not loop.last }}
         {% endfor %}
+    {%- endset -%}
+    {%- set digest = _digest(rows ~ comment_clause(), {'tables': {}, 'leaves': []}) if _is_in_lake(model) -%}
+    {%- if _is_made_of(load_relation(this), digest) -%}
+        {{ return(rows) }}
+    {%- endif -%}
+    {%- if digest -%}
+        {% do model.update({'properties': {'strata.made_of': digest}}) %}
+    {%- endif -%}
+    {%- set sql -%}
+        create or replace table {{ this.render() }}
+        {{ file_format_clause() }}
+        {{ comment_clause() }}
+        {{ tblproperties_clause() }}
+        as
+        {{ rows }}
     {%- endset -%}
     {%- call statement('_') -%}
         {{ sql }}

@@ -109,8 +109,7 @@
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
     {%- set digest = _digest(compiled_code, _inputs()) if _is_in_lake(model) -%}
     {%- set existing = load_relation(this) -%}
-    {%- set is_there = digest and existing is not none and existing.type == 'table' and not should_full_refresh() -%}
-    {%- if is_there and _newest_version(existing).is_made_anew and _table_property(existing, 'strata.made_of') == digest -%}
+    {%- if _is_made_of(existing, digest) -%}
         {{ run_hooks(pre_hooks) }}
         {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
         {{ run_hooks(post_hooks) }}
@@ -121,6 +120,15 @@
     {%- endif -%}
     {{ return(dbt.materialization_table_spark()) }}
 {% endmaterialization %}
+
+
+{#- Whether what is there is the table that this node makes of what has a digest, and nobody has changed it since it was made. -#}
+{% macro _is_made_of(existing, digest) %}
+    {%- if not digest or existing is none or existing.type != 'table' or should_full_refresh() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(_newest_version(existing).is_made_anew and _table_property(existing, 'strata.made_of') == digest) }}
+{% endmacro %}
 
 
 {#- Whether a node's table is one of Delta's that lies where the lake's tables lie, so that its log is read. -#}

@@ -234,6 +234,27 @@ def test_a_table_is_made_anew_when_what_it_reads_or_it_itself_is_another(lake: L
     assert lake.rows(f"select event_count from {MADE}") == [(24,)]
 
 
+def test_a_seed_is_made_anew_when_its_rows_or_it_itself_are_others(lake: Lake) -> None:
+    def newest() -> int:
+        return lake.rows("describe history stage.accepted_actions limit 1")[0][0]
+
+    def seed() -> None:
+        run = lake.dbt("seed")
+        assert run.success, run.said
+
+    before = newest()
+    seed()
+    assert newest() == before
+    lake.rows("delete from stage.accepted_actions where action = 'Open'")
+    seed()
+    assert newest() == before + 2
+    assert lake.rows("select action from stage.accepted_actions order by 1") == [("Close",), ("Open",)]
+    seed()
+    assert newest() == before + 2
+    assert lake.dbt("seed", "--full-refresh").success
+    assert newest() == before + 3
+
+
 def test_what_is_only_listed_is_seen(lake: Lake) -> None:
     """ops.landed_files reads, beside tables, the listings of what has landed."""
     assert lake.run("--select", "+landed_files").success
