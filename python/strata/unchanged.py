@@ -1,18 +1,22 @@
-"""What need not be done again: a data test that has passed, and a table that was made, of just what is there now.
+"""What need not be done again: a test that has passed, and a table that was made, of just what is there now.
 
-What either reads is summed up in a digest: its SQL, variables in it included, the newest commit of each table that it
-reads (see delta_log), the text of each view, and the listings of what has landed where they are read. A table has its
+What either reads is summed up in a digest: its SQL, variables in it included, the versions of dbt, Spark and Delta, the
+newest commit of each table that it reads (see delta_log), the text of each view, and the listings of what has landed
+where they are read. A table has its
 digest as a property. The tests that have passed stand in `passed_tests.json` in the lake, by the test: its digest and
 when it passed. Whoever removes the file has everything tested again.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +58,11 @@ def _listings() -> list[str]:
     return digests
 
 
+@functools.cache
+def _versions() -> list[str]:
+    return [metadata.version(name) for name in ("dbt-core", "dbt-spark", "pyspark", "delta-spark")]
+
+
 def digest(sql: str, reads: dict[str, str], *, is_of_tables: bool) -> str | None:
     """Return the digest of a query and what it reads; None where that is not all told, or it answers otherwise later.
 
@@ -65,7 +74,7 @@ def digest(sql: str, reads: dict[str, str], *, is_of_tables: bool) -> str | None
     if any(_MOVING.search(text) for text in texts) or not (is_of_tables or reads_listings):
         return None
     try:
-        told = [sql, reads, _listings() if reads_listings else []]
+        told = [sql, reads, _versions(), _listings() if reads_listings else []]
     except OSError:
         return None
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -126,7 +135,7 @@ def spared() -> str:
     """Return how many tests of this command were not run again, or not on all rows, as a sentence; or nothing."""
     told = []
     if _spared:
-        told.append(f"{_spared} data tests had passed and read nothing that has changed: they were not run again")
+        told.append(f"{_spared} tests had passed and read nothing that has changed: they were not run again")
     if _of_changes:
         told.append(f"{_of_changes} data tests had passed and were run again on the rows that changed")
     return f"{'; '.join(told)} (--vars '{{test_everything: true}}' runs all, on all rows)." if told else ""
@@ -150,3 +159,19 @@ def nothing_found() -> agate.Table:
 
     names = ["failures", "should_warn", "should_error"]
     return agate.Table([[0, False, False]], names, [agate.Number(), agate.Boolean(), agate.Boolean()])
+
+
+def nothing_differs() -> agate.Table:
+    """Return the result of a unit test that has neither rows nor expects any, as dbt reads one."""
+    import agate
+
+    return agate.Table([], ["actual_or_expected"], [agate.Text()])
+
+
+def is_as_expected(table: agate.Table) -> bool:
+    """Tell whether the rows of a unit test, as dbt has them in one table, are those that it expects."""
+    told = {"actual": Counter(), "expected": Counter()}
+    for row in table.rows:
+        values = dict(zip(table.column_names, row, strict=True))
+        told[values.pop("actual_or_expected")][repr(values)] += 1
+    return told["actual"] == told["expected"]

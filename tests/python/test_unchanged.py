@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dbt.contracts.graph.manifest import Manifest
 
 from conftest import Lake, Run
 from strata import places, unchanged
 
 EVENTS = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
-SPARED = re.compile(r"(\d+) data tests had passed and read nothing that has changed: they were not run again")
+SPARED = re.compile(r"(\d+) tests had passed and read nothing that has changed: they were not run again")
 OF_CHANGES = re.compile(r"(\d+) data tests had passed and were run again on the rows that changed")
 
 
@@ -234,6 +235,38 @@ def test_a_table_is_made_anew_when_what_it_reads_or_it_itself_is_another(lake: L
     assert lake.rows(f"select event_count from {MADE}") == [(24,)]
 
 
+UNIT_TESTS = (
+    "the_totals_average_over_quiet_windows_too",
+    "of_windows_with_equally_many_opens_the_earlier_ranks_first",
+)
+
+
+def test_a_unit_test_that_has_passed_is_run_again_when_it_is_another(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unit_tested(**variables) -> tuple[bool, int]:
+        run = lake.dbt("test", "--select", *UNIT_TESTS, **variables)
+        assert set(UNIT_TESTS) <= set(run.nodes)
+        found = [match for line in run.said if (match := SPARED.search(line))]
+        return run.success, int(found[0][1]) if found else 0
+
+    assert unit_tested() == (True, 0)
+    assert unit_tested() == (True, 2)
+    assert unit_tested(test_everything=True) == (True, 0)
+    parsed = Lake.parsed
+
+    def expecting_another_row(self: Lake, variables: dict) -> Manifest:
+        manifest = parsed(self, variables)
+        [ranked] = [one for one in manifest.unit_tests.values() if one.name == UNIT_TESTS[1]]
+        ranked.expect.rows[0]["rank"] += 100
+        return manifest
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "parsed", expecting_another_row)
+        assert [unit_tested() for _ in range(2)] == [(False, 1)] * 2
+    assert unit_tested() == (True, 2)
+
+
 def test_a_seed_is_made_anew_when_its_rows_or_it_itself_are_others(lake: Lake) -> None:
     def newest() -> int:
         return lake.rows("describe history stage.accepted_actions limit 1")[0][0]
@@ -319,7 +352,7 @@ def test_a_test_has_passed_on_the_digest_that_was_noted(kept: Path) -> None:
     assert not unchanged.has_passed("a test", "2")
     assert not unchanged.has_passed("a test", "")
     assert not unchanged.has_passed("another", "1")
-    assert unchanged.spared().startswith("1 data tests had passed and read nothing that has changed")
+    assert unchanged.spared().startswith("1 tests had passed and read nothing that has changed")
 
 
 def test_a_pass_is_forgotten_in_time(kept: Path) -> None:
