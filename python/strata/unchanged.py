@@ -37,14 +37,15 @@ _MOVING = re.compile(
 LARGE_BYTES = 64 * 1024 * 1024
 
 _passed: dict[str, dict[str, str]] | None = None
+_is_noted = False
 _spared = 0
 _of_changes = 0
 
 
 def begin() -> None:
     """Forget what an earlier command of this process knows."""
-    global _passed, _spared, _of_changes
-    _passed, _spared, _of_changes = None, 0, 0
+    global _passed, _is_noted, _spared, _of_changes
+    _passed, _is_noted, _spared, _of_changes = None, False, 0, 0
 
 
 def _listings() -> list[str]:
@@ -118,7 +119,8 @@ def note_passed(test: str, of: str, of_others: str = "", mark: str = "", is_whol
 
     When it was that it looked at all (`is_whole`) stays, where it looked at what changed since.
     """
-    global _of_changes
+    global _is_noted, _of_changes
+    _is_noted = True
     _of_changes += not is_whole
     at = datetime.now(UTC).isoformat(timespec="seconds") if is_whole else _passed[test]["passed_at"]
     _passed[test] = {"digest": of, "passed_at": at}
@@ -142,8 +144,8 @@ def spared() -> str:
 
 
 def keep_passed() -> str:
-    """Write what is known, where tests were asked about; return what stood in the way as a sentence, or nothing."""
-    if _passed is None:
+    """Write what is known, where a test has passed; return what stood in the way as a sentence, or nothing."""
+    if not _is_noted:
         return ""
     try:
         with storage.create(_file()) as file:

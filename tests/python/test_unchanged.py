@@ -363,8 +363,19 @@ def test_a_pass_is_forgotten_in_time(kept: Path) -> None:
         kept.write_text(json.dumps(passed))
         unchanged.begin()
         assert unchanged.has_passed("a test", "1") is has_passed
+    unchanged.note_passed("another", "1")
     assert unchanged.keep_passed() == ""
-    assert json.loads(kept.read_text()) == {}
+    assert set(json.loads(kept.read_text())) == {"another"}
+
+
+def test_the_file_is_written_when_there_is_news(kept: Path) -> None:
+    kept.write_text(kept.read_text() + " ")
+    unchanged.has_passed("a test", "1")
+    assert unchanged.keep_passed() == ""
+    assert kept.read_text().endswith(" "), "it is left alone"
+    unchanged.note_passed("a test", "2")
+    assert unchanged.keep_passed() == ""
+    assert not kept.read_text().endswith(" ")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"a": 1}', '{"a": {}}', '{"a": {"passed_at": 7}}'])
@@ -379,6 +390,7 @@ def test_a_file_that_is_none_has_everything_tested(kept: Path, content: str) -> 
 
 def test_a_file_that_cannot_be_written_is_said(kept: Path) -> None:
     assert unchanged.has_passed("a test", "1")
+    unchanged.note_passed("another", "1")
     kept.unlink()
     kept.mkdir()
     (kept / "one").touch()
