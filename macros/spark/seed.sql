@@ -18,7 +18,7 @@
         {{ 'union all' if not loop.last }}
         {% endfor %}
     {%- endset -%}
-    {%- set digest = _digest(rows ~ comment_clause(), {'tables': {}, 'leaves': []}) if _is_in_lake(model) -%}
+    {%- set digest = _digest(rows ~ comment_clause()) if _is_in_lake(model) -%}
     {%- if _is_made_of(load_relation(this), digest) -%}
         {{ return(rows) }}
     {%- endif -%}

@@ -13,11 +13,10 @@
     {%- set asked = get_test_sql(limited, config.get('fail_calc'), config.get('warn_if'), config.get('error_if'), limit=none) -%}
     {%- set reads = none if should_store_failures() else _inputs() -%}
     {%- set digest = _digest(asked, reads) -%}
-    {%- set test = schema ~ '.' ~ model.unique_id -%}
-    {%- if modules.strata.has_passed(test, '' if var('test_everything') else digest or '') -%}
-        {% do store_raw_result('main', message='not run again', code='', rows_affected=0, agate_table=modules.strata.nothing_found()) %}
-        {{ return({'relations': []}) }}
+    {%- if _has_passed(digest) -%}
+        {{ return(_nothing('not run again', modules.strata.nothing_found())) }}
     {%- endif -%}
+    {%- set test = _test() -%}
     {%- set of_others, mark = '', '' -%}
     {%- if digest and _looks_at_each_row() and (_tested_relation() or {}).type == 'table' -%}
         {%- set mark = reads.tables[model.attached_node] -%}
@@ -26,8 +25,7 @@
         {%- set found = run_query(asked | replace(_tested_rows(), changed)).rows[0] if changed else none -%}
         {%- if found and _is_pass(found) -%}
             {% do modules.strata.note_passed(test, digest, of_others, mark, is_whole=false) %}
-            {% do store_raw_result('main', message='of what changed', code='', rows_affected=0, agate_table=modules.strata.nothing_found()) %}
-            {{ return({'relations': []}) }}
+            {{ return(_nothing('of what changed', modules.strata.nothing_found())) }}
         {%- endif -%}
     {%- endif -%}
     {%- set done = dbt.materialization_test_default() -%}
@@ -40,18 +38,35 @@
 
 {#- dbt's unit tests, without those that have passed with this very SQL and these rows. -#}
 {% materialization unit, adapter='spark' %}
-    {%- set digest = _digest([sql, config.get('expected_rows'), config.get('expected_sql')] | string, {'tables': {}, 'leaves': []}) -%}
-    {%- set test = schema ~ '.' ~ model.unique_id -%}
-    {%- if modules.strata.has_passed(test, '' if var('test_everything') else digest or '') -%}
-        {% do store_raw_result('main', message='not run again', code='', rows_affected=0, agate_table=modules.strata.nothing_differs()) %}
-        {{ return({'relations': []}) }}
+    {%- set digest = _digest([sql, config.get('expected_rows'), config.get('expected_sql')] | string) -%}
+    {%- if _has_passed(digest) -%}
+        {{ return(_nothing('not run again', modules.strata.nothing_differs())) }}
     {%- endif -%}
     {%- set done = dbt.materialization_unit_default() -%}
     {%- if digest and modules.strata.is_as_expected(load_result('main').table) -%}
-        {% do modules.strata.note_passed(test, digest) %}
+        {% do modules.strata.note_passed(_test(), digest) %}
     {%- endif -%}
     {{ return(done) }}
 {% endmaterialization %}
+
+
+{#- The test that runs, by a name that is no other's in the lake. -#}
+{% macro _test() -%}
+    {{ return(schema ~ '.' ~ model.unique_id) }}
+{%- endmacro %}
+
+
+{#- Whether the test that runs has passed on what has a digest, and need not be run again. -#}
+{% macro _has_passed(digest) %}
+    {{ return(modules.strata.has_passed(_test(), '' if var('test_everything') else digest or '')) }}
+{% endmacro %}
+
+
+{#- What a test's materialization returns when nothing was found, which `table` tells as dbt reads it. -#}
+{% macro _nothing(message, table) %}
+    {% do store_raw_result('main', message=message, code='', rows_affected=0, agate_table=table) %}
+    {{ return({'relations': []}) }}
+{% endmacro %}
 
 
 {#- Whether a test that found this (failures, whether to warn, whether to fail) has passed without any. -#}
@@ -161,8 +176,8 @@
 {% endmacro %}
 
 
-{#- The digest of a query and of what it reads by _inputs; none where that is not all told. -#}
-{% macro _digest(sql, inputs) %}
+{#- The digest of a query and of what it reads by _inputs, if anything; none where that is not all told. -#}
+{% macro _digest(sql, inputs={'tables': {}, 'leaves': []}) %}
     {{ return(modules.strata.digest(sql, inputs.tables, is_of_tables=not inputs.leaves) if inputs else none) }}
 {% endmacro %}
 
@@ -198,8 +213,9 @@
 {#- Keep what has passed in this run, and say how many tests were not run again. -#}
 {% macro keep_passed_tests() %}
     {%- if execute -%}
-        {%- if modules.strata.spared() -%}
-            {% do log(modules.strata.spared(), info=true) %}
+        {%- set spared = modules.strata.spared() -%}
+        {%- if spared -%}
+            {% do log(spared, info=true) %}
         {%- endif -%}
         {%- set said = modules.strata.keep_passed() -%}
         {%- if said -%}

@@ -2,9 +2,9 @@
 
 What either reads is summed up in a digest: its SQL, variables in it included, the versions of dbt, Spark and Delta, the
 newest commit of each table that it reads (see delta_log), the text of each view, and the listings of what has landed
-where they are read. A table has its
-digest as a property. The tests that have passed stand in `passed_tests.json` in the lake, by the test: its digest and
-when it passed. Whoever removes the file has everything tested again.
+where they are read. A table has its digest as a property. The tests that have passed stand in `passed_tests.json` in
+the lake, by the test: its digest and when it passed, and of one that looks at each row by itself up to which commit of
+the tested table. Whoever removes the file has everything tested again.
 """
 
 from __future__ import annotations

@@ -25,23 +25,27 @@ from strata.errors import StrataError
 DBT = str(Path(sys.executable).with_name("dbt"))
 
 
-def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run dbt as people do, in a process of its own, with a lake and a landing folder aside.
+def environment_in(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a process with a lake and a landing folder aside.
 
     What dbt keeps of the parsed project is shared by the tests of this process: parsing it takes seconds.
     """
+    return {
+        **os.environ,
+        "STRATA_LAKE": str(tmp_path / "lake"),
+        "STRATA_LANDING": str(tmp_path / "landing"),
+        "STRATA_SPARK_SETTINGS": INTERPRETED,
+        "DBT_TARGET_PATH": str(tmp_path.parent / "target"),
+        "DBT_USE_COLORS": "false",
+    }
+
+
+def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run dbt as people do, in a process of its own, with a lake and a landing folder aside."""
     return subprocess.run(
         [DBT, *arguments],
         cwd=places.ROOT,
-        env={
-            **os.environ,
-            "STRATA_LAKE": str(tmp_path / "lake"),
-            "STRATA_LANDING": str(tmp_path / "landing"),
-            "STRATA_SPARK_SETTINGS": INTERPRETED,
-            "DBT_TARGET_PATH": str(tmp_path.parent / "target"),
-            "DBT_USE_COLORS": "false",
-            **environment,
-        },
+        env=environment_in(tmp_path) | environment,
         capture_output=True,
         text=True,
     )
@@ -506,14 +510,8 @@ def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
     folder = tmp_path / "landing" / "events"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
-    environment = {
-        **os.environ,
-        "STRATA_LAKE": str(tmp_path / "lake"),
-        "STRATA_LANDING": str(tmp_path / "landing"),
-        "DBT_TARGET_PATH": str(tmp_path.parent / "target"),
-        # Quick alone in what a kill does not touch: metastore and log are as people have them.
-        "STRATA_SPARK_SETTINGS": INTERPRETED,
-    }
+    # Quick alone in what a kill does not touch: metastore and log are as people have them.
+    environment = environment_in(tmp_path)
     command = [DBT, "-q", "build", "--exclude-resource-type", "unit_test", "test", "--select", "+action_windows"]
     for table in ("raw.db/events", "stage.db/events", "mart.db/action_windows"):
         process = subprocess.Popen(command, cwd=places.ROOT, env=environment, stdout=subprocess.DEVNULL)

@@ -148,10 +148,10 @@ def test_a_wrong_row_that_has_gone_again_is_none(large: Lake) -> None:
 
 
 def test_what_the_feed_cannot_tell_is_tested_on_all_rows(large: Lake) -> None:
-    """A table made anew, one without a feed, and one that is small."""
-    large.rows("create or replace table stage.accepted_actions using delta as select * from stage.accepted_actions")
+    """A table made anew, and one without a feed."""
     for statement in (
-        "create or replace table raw.events using delta as select *, 1 as one from raw.events",
+        "create or replace table stage.events using delta tblproperties ('delta.enableChangeDataFeed' = 'true')"
+        " as select * from stage.events",
         "alter table stage.events set tblproperties ('delta.enableChangeDataFeed' = 'false')",
     ):
         table = next(word for word in statement.split() if "." in word)
@@ -162,6 +162,14 @@ def test_what_the_feed_cannot_tell_is_tested_on_all_rows(large: Lake) -> None:
         assert of_changes(run) == 0
         large.rows(f"restore table {table} to version as of {before}")
         assert checked(large)[0].success
+
+
+def test_of_a_small_table_all_rows_are_tested(large: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unchanged, "LARGE_BYTES", 1 << 60)
+    large.rows("update stage.events set path = path where hour(event_at) = 3")
+    run, _ = checked(large)
+    assert run.success, run.said
+    assert of_changes(run) == 0
 
 
 def test_a_table_made_anew_is_tested(lake: Lake) -> None:
