@@ -34,9 +34,8 @@ cluster-down: setup ## Stop the cluster, and keep its data
 cluster-clean: setup ## Stop the cluster, and remove its data
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py clean
 
-bench: setup ## Measure beside the same done plainly (BENCH='--events 100000 --no-days --purchases 0.1 --sensors 0.1')
-	@$(BIN)/strata bench $(BENCH)
-	@[ -n "$$STRATA_WITHOUT_CLUSTER" ] || PYTHONPATH=python $(BIN)/python tools/bench_cluster.py $(BENCH_CLUSTER)
+bench: setup ## Measure beside the same done otherwise, an hour or two (BENCH='--only nothing-new --times 1'; STRATA_WITHOUT_CLUSTER=1)
+	@PYTHONPATH=python $(BIN)/python bench/run.py $(BENCH)
 
 fuzz: setup ## Land mutated files and look for what breaks (FUZZ='--seconds 3600 --seed 7 --files 300')
 	@$(BIN)/python tests/python/fuzz.py $(FUZZ)

@@ -14,7 +14,6 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from strata import bench as benchmark
 from strata import history, jars, java, lake, new_source, places, project, samples, settings, sources, storage
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions, credentials
@@ -238,36 +237,6 @@ def _lake() -> str:
 
 
 app.command("new-source")(new_source.command)
-
-
-@app.command()
-def bench(
-    events: Annotated[
-        list[int] | None, typer.Option(help="How many events, 0 for none; may be given more than once.")
-    ] = None,
-    days: Annotated[bool, typer.Option(help="Also measure adding one day to 3 and to 30 days.")] = True,
-    purchases: Annotated[
-        float, typer.Option(min=0, help="Measure purchases at this share of their full counts; not at all for 0.")
-    ] = 1,
-    sensors: Annotated[
-        float, typer.Option(min=0, help="Measure fleet sensors at this share of their full counts; not at all for 0.")
-    ] = 1,
-    into: Annotated[Path | None, typer.Option(help="Keep the made files and lakes in this folder.")] = None,
-    vars: Vars = None,
-    target: Target = None,
-    profiles_dir: ProfilesDir = None,
-) -> None:
-    """Measure what the project does beside the same done plainly, and print both times and their ratio."""
-    options = _options(vars, target, profiles_dir)
-    benchmark.run(
-        [1_000_000] if events is None else [count for count in events if count],
-        days=days,
-        purchases=purchases,
-        sensors=sensors,
-        into=into,
-        options=options,
-        console=console,
-    )
 
 
 def main() -> None:

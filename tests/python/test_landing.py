@@ -354,7 +354,7 @@ TOUCHING = """
 """
 # Modules that ask it for other places: the project, its environment, what is made for a while.
 OF_OTHER_PLACES = """
-    bench bench_purchases class_archive inferring jars java new_source packages project session settings sources
+    class_archive inferring jars java new_source packages project session settings sources
 """
 # dbt's connection, and the machine; profiles.yml, packages and the archive; the locks; the project's folder; a stream.
 ALLOWED = {

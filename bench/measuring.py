@@ -1,0 +1,152 @@
+"""Measures: seconds, and peak memory, of commands and of work, several times each; what pyperf keeps and sums up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyperf
+
+from strata import places
+from strata.errors import StrataError
+
+# How often the memory of a command's processes is looked at, in seconds.
+EVERY = 0.2
+MEMORY = ": peak memory"
+# How many of a command's nodes are told of.
+LONGEST = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: what was measured by the names of two measures, and the ratio of their medians to reach."""
+
+    what: str
+    this: str
+    that: str
+    target: float | None = None
+
+
+def _memory(process: psutil.Process) -> int:
+    """Return the bytes of memory that a process and all it started hold; pages that they share count for each."""
+    held = 0
+    try:
+        for one in (process, *process.children(recursive=True)):
+            held += one.memory_info().rss
+    except psutil.Error:
+        pass
+    return held
+
+
+class Measures:
+    """What was measured, by name: seconds, or bytes where the name says memory. A file keeps it from run to run."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._values: dict[str, list[float]] = defaultdict(list)
+        self._kept: dict[str, pyperf.Benchmark] = {}
+        self._told_file = file.with_name("told.json")
+        # Where the time of a command went, by its name, and the rows of each part of the benchmark.
+        self.phases: dict[str, dict[str, Any]] = {}
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        if file.exists():
+            self._kept = {one.get_name(): one for one in pyperf.BenchmarkSuite.load(str(file))}
+            told = json.loads(self._told_file.read_text())
+            self.phases, self.rows = told["phases"], told["rows"]
+
+    def note(self, name: str, value: float) -> None:
+        """Add a value; the first one of a run takes the place of what an earlier run has measured."""
+        self._values[name].append(value)
+        runs = [
+            pyperf.Run([value], metadata={"name": name, "unit": "byte" if MEMORY in name else "second"})
+            for value in self._values[name]
+        ]
+        self._kept[name] = pyperf.Benchmark(runs)
+
+    def keep(self) -> None:
+        """Write all that is known into the file."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        pyperf.BenchmarkSuite(list(self._kept.values())).dump(str(self._file), replace=True)
+        self._told_file.write_text(json.dumps({"phases": self.phases, "rows": self.rows}))
+
+    def time(self, name: str, command: list[str], environment: dict[str, str], folder: Path = places.ROOT) -> None:
+        """Run a command to its end, and note its seconds and its peak memory; raise StrataError when it fails."""
+        start = time.perf_counter()
+        process = psutil.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        peak, said = 0, ""
+        while True:
+            peak = max(peak, _memory(process))
+            try:
+                said, _ = process.communicate(timeout=EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        seconds = time.perf_counter() - start
+        if process.returncode != 0:
+            raise StrataError(f"{' '.join(command)} failed: {said[-2000:]}")
+        self.note(name, seconds)
+        self.note(name + MEMORY, peak)
+
+    def tell_phases(self, name: str, target: Path) -> None:
+        """Keep where the time of a dbt command went, from what it left in its target folder."""
+        told = json.loads((target / "run_results.json").read_text())
+        spent: dict[str, float] = defaultdict(float)
+        counts: dict[str, int] = defaultdict(int)
+        nodes = []
+        for one in told["results"]:
+            kind = one["unique_id"].split(".")[0]
+            spent[kind] += one["execution_time"]
+            counts[kind] += 1
+            nodes.append((one["unique_id"].split(".")[2], one["execution_time"]))
+        nodes.sort(key=lambda node: -node[1])
+        running = told["elapsed_time"]
+        self.phases[name] = {"running": running, "spent": spent, "counts": counts, "longest": nodes[:LONGEST]}
+
+    def values(self, name: str) -> pyperf.Benchmark | None:
+        """Return what was measured under a name, by this run or an earlier one; None where nothing was."""
+        return self._kept.get(name)
+
+
+def seconds_of(work: Callable[[], None]) -> float:
+    """Return the seconds that work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def apart(work: Callable, *arguments: Any) -> Any:
+    """Do work in a fresh process, for a process has one lake, and return what it returns."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+def tool(name: str) -> str:
+    """Return the path of a command of this environment."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def places_of(folder: Path) -> dict[str, str]:
+    """Return the environment in which a folder has the landing folder, the lake and all that dbt writes."""
+    return {
+        "STRATA_LANDING": str(folder / "landing"),
+        "STRATA_LAKE": str(folder / "lake"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }

@@ -1,0 +1,150 @@
+"""`make bench`: what the project does beside the same done otherwise, or beside less of it, as ratios of medians.
+
+Absolute times depend on the machine and its load; the ratio of two things measured in turn says more. bench/results.md
+is written from all that was measured on this machine, by this run or an earlier one; target/bench keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import pyperf
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import builds
+import histories
+import on_a_cluster
+from measuring import Measures, Row
+from strata import java, places
+from strata.errors import StrataError
+
+# Each measures some rows of the table.
+PARTS = {
+    "nothing-new": builds.nothing_new,
+    "events": builds.events,
+    "days": builds.days,
+    "sensors": builds.sensors,
+    "large-day": histories.large_day,
+    "many-days": histories.many_days,
+    "cluster": on_a_cluster.measure,
+}
+KEPT = places.ROOT / "target" / "bench" / "measures.json"
+RESULTS = Path(__file__).with_name("results.md")
+VERSIONS = ("dbt-core", "dbt-spark", "pyspark", "delta-spark", "duckdb", "polars")
+console = Console(soft_wrap=True, highlight=False)
+
+
+def _said(measured: pyperf.Benchmark) -> str:
+    """Return the median and, in brackets, the least and the most, in seconds or gigabytes."""
+    values = measured.get_values()
+    unit, by, places_after = ("GB", 1e9, 1) if measured.get_unit() == "byte" else ("s", 1, 1 if max(values) >= 1 else 2)
+    median, least, most = (f"{value / by:.{places_after}f}" for value in (measured.median(), min(values), max(values)))
+    return f"{median} {unit} ({least} to {most})"
+
+
+def _cells(row: Row, measures: Measures) -> list[str] | None:
+    """Return a row's cells; None where one of the two was not measured."""
+    this, that = measures.values(row.this), measures.values(row.that)
+    if this is None or that is None:
+        return None
+    ratio = this.median() / that.median()
+    said = "" if row.target is None else f"{row.target:g}" + ("" if ratio <= row.target else ", missed")
+    return [row.what, _said(this), _said(that), f"{ratio:.2f}", said]
+
+
+HEADINGS = ["this; that", "this", "that", "ratio", "reach"]
+
+
+def _machine() -> str:
+    memory = psutil.virtual_memory().total / 1e9
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GB of memory, {platform.system()} on {platform.machine()}; "
+        f"Python {platform.python_version()}, Java {java.check()}, {versions}"
+    )
+
+
+def _phases(measures: Measures) -> list[str]:
+    lines = []
+    for name, told in measures.phases.items():
+        spent = ", ".join(
+            f"{kind}s {told['spent'][kind]:.1f} s ({told['counts'][kind]})" for kind in sorted(told["spent"])
+        )
+        longest = ", ".join(f"`{node}` {seconds:.1f}" for node, seconds in told["longest"])
+        whole = measures.values(name)
+        before = f"{whole.get_values()[-1] - told['running']:.1f}" if whole else "?"
+        lines.append(f"| {name} | {before} s | {told['running']:.1f} s | {spent} | {longest} |")
+    return lines
+
+
+def _write(rows: list[list[str]], measures: Measures) -> None:
+    lines = [
+        "# Measured",
+        "",
+        f"By `make bench`, last on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.",
+        "",
+        "Each side is a process that starts cold, unless it says warm; data tests are in place. Medians, with the",
+        "least and the most in brackets; the two sides were measured in turn. `reach` is the ratio that is wanted.",
+        "",
+        f"| {' | '.join(HEADINGS)} |",
+        f"|{'---|' * len(HEADINGS)}",
+        *(f"| {' | '.join(cells)} |" for cells in rows),
+        "",
+        "## Where the time goes",
+        "",
+        "Of the last time that each was measured: around the nodes (Python, dbt's parsing, taking stock, the JVM's",
+        "start and end), with nodes, the nodes' own seconds by kind (four run at a time), and the longest of them.",
+        "",
+        "| what | around the nodes | with nodes | of them | longest |",
+        "|---|---|---|---|---|",
+        *_phases(measures),
+    ]
+    RESULTS.write_text("\n".join(lines) + "\n")
+
+
+def main(
+    only: Annotated[list[str] | None, typer.Option(help=f"Parts to measure: {', '.join(PARTS)}; else all.")] = None,
+    times: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
+    scale: Annotated[float, typer.Option(min=0.0001, help="The share of the full counts.")] = 1,
+) -> None:
+    """Measure, print the table, and at full counts write bench/results.md."""
+    unknown = [name for name in only or () if name not in PARTS]
+    if unknown:
+        raise StrataError(f"--only names {', '.join(unknown)}: the parts are {', '.join(PARTS)}.")
+    with tempfile.TemporaryDirectory(prefix="strata-bench-") as scratch:
+        is_full = scale == 1
+        measures = Measures(KEPT if is_full else Path(scratch) / KEPT.name)
+        told = []
+        for name, part in PARTS.items():
+            if (only and name not in only) or (name == "cluster" and os.environ.get("STRATA_WITHOUT_CLUSTER")):
+                continue
+            with console.status(name):
+                rows = part(measures, Path(scratch).resolve() / name, times, scale)
+            told += [cells for row in rows if (cells := _cells(row, measures))]
+            measures.rows[name] = [vars(row) for row in rows]
+            measures.keep()
+        table = Table(*HEADINGS)
+        for cells in told:
+            table.add_row(*cells)
+        console.print(table)
+        if is_full:
+            kept = [Row(**row) for name in PARTS for row in measures.rows.get(name, ())]
+            _write([cells for row in kept if (cells := _cells(row, measures))], measures)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except StrataError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)

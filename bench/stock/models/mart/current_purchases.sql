@@ -1,0 +1,4 @@
+{{ config(materialized='view') }}
+
+select * from {{ ref('purchases') }}
+where dbt_valid_to is null

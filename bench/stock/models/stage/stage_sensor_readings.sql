@@ -1,0 +1,19 @@
+{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on', alias='sensor_readings') }}
+
+with accepted as (
+    select
+        truck_id,
+        recorded_at,
+        sensor,
+        value,
+        year(recorded_at) as year,
+        month(recorded_at) as month,
+        day(recorded_at) as day,
+        path,
+        landed_on
+    from {{ ref('judged_sensor_values') }}
+    where reason is null
+)
+
+select * from accepted
+{{ only_new_days() }}

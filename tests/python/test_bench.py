@@ -1,0 +1,90 @@
+"""The benchmark: it measures what it says, and the stock project beside which it does is a fair one."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run
+from measuring import MEMORY, Measures, Row, tool
+from strata import dbt_run, places
+from strata.errors import StrataError
+
+BENCH = places.ROOT / "bench"
+
+
+@pytest.fixture
+def measures(tmp_path: Path) -> Measures:
+    return Measures(tmp_path / "measures.json")
+
+
+def test_a_row_is_medians_their_spread_and_ratio(measures: Measures) -> None:
+    for this, that in ((1.0, 2.0), (9.0, 4.0), (3.0, 2.5)):
+        measures.note("this", this)
+        measures.note("that", that)
+    cells = run._cells(Row("a; b", "this", "that", 1.2), measures)
+    assert cells == ["a; b", "3.0 s (1.0 to 9.0)", "2.5 s (2.0 to 4.0)", "1.20", "1.2"]
+    assert run._cells(Row("a; b", "this", "that", 1.19), measures)[-1] == "1.19, missed"
+    assert run._cells(Row("a; b", "this", "not measured"), measures) is None
+
+
+def test_a_command_is_measured_with_all_that_it_starts(measures: Measures) -> None:
+    child = "import time; held = bytearray(200_000_000); time.sleep(1)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    measures.time("command", [sys.executable, "-c", parent], {})
+    assert measures.values("command").median() >= 1
+    assert measures.values(f"command{MEMORY}").median() >= 200_000_000
+    with pytest.raises(StrataError, match="failed: what it said"):
+        measures.time("fault", [sys.executable, "-c", "import sys; sys.exit('what it said')"], {})
+
+
+def test_what_an_earlier_run_measured_is_kept_until_it_is_measured_again(tmp_path: Path, measures: Measures) -> None:
+    measures.note("one", 1.0)
+    measures.note("other", 2.0)
+    measures.keep()
+    later = Measures(tmp_path / "measures.json")
+    later.note("one", 5.0)
+    later.keep()
+    last = Measures(tmp_path / "measures.json")
+    assert [last.values(name).get_values() for name in ("one", "other")] == [(5.0,), (2.0,)]
+
+
+def test_a_part_is_measured_and_its_ratios_printed() -> None:
+    """At a share of the full counts the results that are kept stay as they are."""
+    before = run.RESULTS.read_text()
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "run.py"), "--only", "sensors", "--times", "1", "--scale", "0.001"],
+        env={**os.environ, "PYTHONPATH": str(places.ROOT / "python"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"with a new sensor; with none.*\d+\.\d s.*\d+\.\d s.*\d+\.\d\d.*1\.3", done.stdout)
+    assert run.RESULTS.read_text() == before
+
+
+def test_a_part_that_is_none_is_named() -> None:
+    with pytest.raises(StrataError, match="--only names evnts: the parts are nothing-new, events,"):
+        run.main(only=["evnts"])
+
+
+def test_the_stock_project_has_as_many_data_tests(tmp_path: Path) -> None:
+    """The comparison is with as much testing, and of a project that dbt can parse."""
+    environment = {
+        **dict.fromkeys(["STOCK_LANDING", "STOCK_LAKE", "STOCK_JARS", "STOCK_IVY"], str(tmp_path)),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+    }
+    place = ["--project-dir", str(BENCH / "stock"), "--profiles-dir", str(BENCH / "stock")]
+    listed = subprocess.run(
+        [tool("dbt"), "--quiet", "list", "--resource-type", "test", *place],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert listed.returncode == 0, listed.stdout
+    own = [one for one in dbt_run.parse(dbt_run.DbtOptions()).nodes.values() if one.resource_type == "test"]
+    assert len(listed.stdout.split()) == len(own)
