@@ -29,6 +29,11 @@ def _dbt(measures: Measures, name: str, folder: Path, *arguments: str) -> None:
         measures.tell_phases(name, folder / "target")
 
 
+def _build(measures: Measures, name: str, folder: Path, source: str) -> None:
+    """Build all of a source with its data tests; unit tests depend on code alone."""
+    _dbt(measures, name, folder, "build", *DATA_ALONE, "--select", *of_subject(source))
+
+
 def _stock(measures: Measures, name: str, folder: Path, lake: str, *arguments: str) -> None:
     """Run the stock project's dbt on what has landed in a folder, with a lake there."""
     jar = next(jar for jar in jars.listed() if jar.artifact.startswith("delta-spark"))
@@ -67,8 +72,14 @@ def nothing_new(measures: Measures, folder: Path, times: int, _scale: float) -> 
     ]
 
 
+def _forget(folder: Path) -> None:
+    """Remove the lakes of a folder, and what dbt knows, so that the next build is a first one."""
+    for made in ("lake", "target", "stock", "stock-target"):
+        shutil.rmtree(folder / made, ignore_errors=True)
+
+
 def events(measures: Measures, folder: Path, times: int, scale: float) -> list[Row]:
-    """Measure first builds of events, with unit and data tests, beside others that compute the windows."""
+    """Measure first builds of events beside others that compute the windows."""
     few, middle, many = (max(int(count * scale), 100) for count in (100_000, 1_000_000, 10_000_000))
     ours, plain, stock, peak = {}, {}, {}, {}
     for count in (few, middle, many):
@@ -76,13 +87,13 @@ def events(measures: Measures, folder: Path, times: int, scale: float) -> list[R
         samples.write_csv(landing / "2026" / "02" / "01" / "events.csv", samples.event_lines(count, FIRST, 30))
         ours[count], peak[count] = f"{count:,} events", f"{count:,} events{MEMORY}"
         plain[count], stock[count] = f"{count:,} events: plain job", f"{count:,} events: stock project"
+    with_unit_tests = f"{few:,} events with unit tests"
     others = {name: f"{many:,} events: {name}" for name in ("DuckDB", "Polars")}
     for _ in range(times):
         for count in (few, middle, many):
             here = folder / f"{count}"
-            for lake in ("lake", "target", "stock", "stock-target"):
-                shutil.rmtree(here / lake, ignore_errors=True)
-            _dbt(measures, ours[count], here, "build", "--select", *of_subject("events"))
+            _forget(here)
+            _build(measures, ours[count], here, "events")
             if count == middle:
                 continue
             landing = str(here / "landing" / "events")
@@ -90,9 +101,12 @@ def events(measures: Measures, folder: Path, times: int, scale: float) -> list[R
             _stock(measures, stock[count], here, "stock", "build", *STOCK_EVENTS)
             for name, measure in others.items() if count == many else ():
                 measures.time(measure, [sys.executable, str(HERE / f"{name.lower()}_job.py"), landing], {})
+        _forget(folder / f"{few}")
+        _dbt(measures, with_unit_tests, folder / f"{few}", "build", "--select", *of_subject("events"))
     shutil.rmtree(folder)
     return [
         Row(f"{few:,} events, first build; plain job", ours[few], plain[few], 2.5),
+        Row(f"{few:,} events, first build with unit tests; plain job", with_unit_tests, plain[few]),
         Row(f"{few:,} events, first build; stock project", ours[few], stock[few]),
         Row(f"{many:,} events, first build; plain job", ours[many], plain[many], 2.5),
         Row(f"{many:,} events, first build; stock project", ours[many], stock[many], 0.8),
@@ -151,12 +165,12 @@ def days(measures: Measures, folder: Path, times: int, scale: float) -> list[Row
             land[before] = apart(_take_days, here, source, landers[source], count, before)
             names[before] = f"a day of {count:,} {source.replace('_', ' ')} after {before} days"
             # The first build tests what the days above have made.
-            _dbt(measures, f"{names[before]}: tests of all", here, "build", "--select", *of_subject(source))
+            _build(measures, f"{names[before]}: tests of all", here, source)
         for number in range(times):
             for before, name in names.items():
                 here = folder / source / f"{before}"
                 land[before](here / "landing", before + number, count)
-                _dbt(measures, name, here, "build", *DATA_ALONE, "--select", *of_subject(source))
+                _build(measures, name, here, source)
         shutil.rmtree(folder / source)
         what = f"one more day of {count:,} {source.replace('_', ' ')}: after 100 days; after 3"
         rows.append(Row(what, names[100], names[3], 1.2))
@@ -168,21 +182,20 @@ def sensors(measures: Measures, folder: Path, times: int, scale: float) -> list[
     many, few = int(1_000_000 * scale), int(50_000 * scale)
     wide, narrow = f"a day of {many:,} lines of 200 sensors", f"a day of {many:,} lines of 12 sensors"
     new, same = f"a day of {few:,} lines with a new sensor", f"a day of {few:,} lines with none"
-    subject = of_subject("fleet_sensors")
     for number in range(times):
         for name, count in ((wide, 200), (narrow, 12)):
             here = folder / f"{number}-{count}"
             _land_sensors(here / "landing", 0, many, count)
-            _dbt(measures, name, here, "build", "--select", *subject)
+            _build(measures, name, here, "fleet_sensors")
             shutil.rmtree(here)
     here = folder / "growing"
     _land_sensors(here / "landing", 0, few)
-    _dbt(measures, "a first day", here, "build", "--select", *subject)
+    _build(measures, "a first day", here, "fleet_sensors")
     for number in range(times):
         # A day that brings a sensor, and one that does not.
         for name, day in ((new, 2 * number + 1), (same, 2 * number + 2)):
             _land_sensors(here / "landing", day, few, 13 + number)
-            _dbt(measures, name, here, "build", "--select", *subject)
+            _build(measures, name, here, "fleet_sensors")
     shutil.rmtree(folder)
     return [
         Row(f"a day of {many:,} lines, first build: of 200 sensors; of 12", wide, narrow),

@@ -55,7 +55,7 @@ def measure(measures: Measures, folder: Path, times: int, scale: float) -> list[
     what = f"{count:,} events in {FILES} files"
     there, here = f"{what}, two workers of one core", f"{what}, embedded"
     scans = {workers: f"{what}, scanned by {workers} workers" for workers in (1, 2)}
-    select = ["build", "--select", *of_subject("events")]
+    select = ["build", "--exclude-resource-type", "unit_test", "--select", *of_subject("events")]
     _control("clean")
     try:
         keys = _control("up", workers=1)

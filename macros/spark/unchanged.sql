@@ -5,8 +5,9 @@
 -#}
 
 {#-
-  dbt's data tests, without those that can find nothing new; of a large table, by those that look at each row by itself, the rows
-  that changed since they passed, unless one is found. `--vars '{test_everything: true}'` runs all, on all rows.
+  dbt's data tests, without those that can find nothing new; of a large table, by those that look at each row by itself or at
+  rows with the same key, what changed since they passed, unless something is found. `--vars '{test_everything: true}'` runs
+  all, on all rows.
 -#}
 {% materialization test, adapter='spark' %}
     {%- set limited = get_limit_subquery_sql(sql, config.get('limit')) -%}
@@ -18,7 +19,7 @@
     {%- endif -%}
     {%- set test = _test() -%}
     {%- set of_others, mark = '', '' -%}
-    {%- if digest and _looks_at_each_row() and (_tested_relation() or {}).type == 'table' -%}
+    {%- if digest and _tells_by_changes() and (_tested_relation() or {}).type == 'table' -%}
         {%- set mark = reads.tables[model.attached_node] -%}
         {%- set of_others = _digest(asked, {'tables': dict(reads.tables, **{model.attached_node: ''}), 'leaves': reads.leaves}) -%}
         {%- set changed = none if var('test_everything') else _tested_rows_since(modules.strata.passed_until(test, of_others)) -%}
@@ -90,11 +91,33 @@
 {% endmacro %}
 
 
-{#- dbt's name for what a generic test is about, with a mark where _looks_at_each_row, so that its rows can be told there. -#}
+{#-
+  The columns, or expressions, by which the test that runs holds rows against each other: rows that agree in all of them. None
+  where it does not.
+-#}
+{% macro _tested_keys() %}
+    {%- set test = model.test_metadata or {} -%}
+    {%- if test.name == 'unique' and not test.namespace -%}
+        {{ return([test.kwargs.column_name]) }}
+    {%- elif test.name == 'unique_combination_of_columns' and test.namespace == 'dbt_utils' -%}
+        {%- set names = test.kwargs.combination_of_columns or test.kwargs.arguments.combination_of_columns -%}
+        {{ return(names if names is not string and not test.kwargs.quote_columns else none) }}
+    {%- endif -%}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{#- Whether what the test that runs finds since it passed is told by the rows that changed since. -#}
+{% macro _tells_by_changes() %}
+    {{ return(_looks_at_each_row() or _tested_keys() is not none) }}
+{% endmacro %}
+
+
+{#- dbt's name for what a generic test is about, with a mark where _tells_by_changes, so that its rows can be told there. -#}
 {% macro spark__get_where_subquery(relation) %}
     {%- set where = config.get('where') -%}
     {%- set rows = relation -%}
-    {%- if execute and _looks_at_each_row() and (relation | string) == (_tested_relation() | string) -%}
+    {%- if execute and _tells_by_changes() and (relation | string) == (_tested_relation() | string) -%}
         {%- set rows = _tested_rows() -%}
     {%- endif -%}
     {{ return('(select * from ' ~ rows ~ ' where ' ~ where ~ ') as dbt_subquery' if where else rows) }}
@@ -108,15 +131,15 @@
 {% endmacro %}
 
 
-{#- Those rows as the SQL of a test that looks at each names them. -#}
+{#- Its rows as the SQL of a test names them that tells by changes. -#}
 {% macro _tested_rows() %}
     {{ return(_tested_relation() ~ ' /* its rows */') }}
 {% endmacro %}
 
 
 {#-
-  The rows of the tested table that are new, or other than before, after the commit of a mark, as a subquery; none where the
-  feed cannot tell them, or reading all is sooner done.
+  The rows of the tested table that are new, or other than before, after the commit of a mark, or all rows with the keys of
+  those, as a subquery; none where the feed cannot tell them, or reading all is sooner done.
 -#}
 {% macro _tested_rows_since(mark) %}
     {%- set relation = _tested_relation() -%}
@@ -128,10 +151,25 @@
             or _table_property(relation, 'delta.enableChangeDataFeed') != 'true' -%}
         {{ return(none) }}
     {%- endif -%}
+    {%- set changed -%}
+        (
+            select * except (_change_type, _commit_version, _commit_timestamp)
+            from table_changes({{ _text_literal(relation | string | replace('`', '')) }}, {{ commits[-1].version }}, {{ commits[0].version }})
+            where _change_type in ('insert', 'update_postimage')
+        )
+    {%- endset -%}
+    {%- set keys = _tested_keys() -%}
+    {%- if keys is none -%}
+        {{ return(changed ~ ' as its_rows') }}
+    {%- endif -%}
+    {%- set named, equal = [], [] -%}
+    {%- for key in keys -%}
+        {% do named.append(key ~ ' as _changed_key_' ~ loop.index) %}
+        {% do equal.append(key ~ ' <=> _changed_key_' ~ loop.index) %}
+    {%- endfor -%}
     {{ return(
-        '(select * except (_change_type, _commit_version, _commit_timestamp) from table_changes('
-        ~ _text_literal(relation | string | replace('`', '')) ~ ', ' ~ commits[-1].version ~ ', ' ~ commits[0].version
-        ~ ") where _change_type in ('insert', 'update_postimage')) as its_rows"
+        '(select every_row.* from ' ~ relation ~ ' as every_row left semi join (select distinct ' ~ named | join(', ') ~ ' from '
+        ~ changed ~ ') as changed on ' ~ equal | join(' and ') ~ ') as its_rows'
     ) }}
 {% endmacro %}
 

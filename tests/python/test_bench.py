@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import run
+from conftest import INTERPRETED
 from measuring import MEMORY, Measures, Row, tool
 from strata import dbt_run, places
 from strata.errors import StrataError
@@ -57,7 +58,12 @@ def test_a_part_is_measured_and_its_ratios_printed() -> None:
     before = run.RESULTS.read_text()
     done = subprocess.run(
         [sys.executable, str(BENCH / "run.py"), "--only", "sensors", "--times", "1", "--scale", "0.001"],
-        env={**os.environ, "PYTHONPATH": str(places.ROOT / "python"), "COLUMNS": "200"},
+        env={
+            **os.environ,
+            "STRATA_SPARK_SETTINGS": INTERPRETED,
+            "PYTHONPATH": str(places.ROOT / "python"),
+            "COLUMNS": "200",
+        },
         capture_output=True,
         text=True,
     )
