@@ -167,10 +167,16 @@
         {% do named.append(key ~ ' as _changed_key_' ~ loop.index) %}
         {% do equal.append(key ~ ' <=> _changed_key_' ~ loop.index) %}
     {%- endfor -%}
-    {{ return(
-        '(select every_row.* from ' ~ relation ~ ' as every_row left semi join (select distinct ' ~ named | join(', ') ~ ' from '
-        ~ changed ~ ') as changed on ' ~ equal | join(' and ') ~ ') as its_rows'
-    ) }}
+    {%- set rows -%}
+        (
+            select every_row.*
+            {#- By its version: Spark takes a table by its name and its changes for the same, where both are in one query. #}
+            from {{ relation }} version as of {{ commits[0].version }} as every_row
+            left semi join (select distinct {{ named | join(', ') }} from {{ changed }}) as changed
+                on {{ equal | join(' and ') }}
+        ) as its_rows
+    {%- endset -%}
+    {{ return(rows) }}
 {% endmacro %}
 
 
