@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import getpass
+import functools
 import json
 import os
 import re
@@ -95,6 +96,25 @@ _MENDS = (
 )
 
 
+# Hive's metastore says so, too, when its own database does not answer on a connection that it has kept.
+_NOT_FOUND = re.compile(r"\[(TABLE_OR_VIEW|SCHEMA)_NOT_FOUND\]")
+SPARK = "The cluster's Spark"
+
+
+def carry_out(give: Callable[..., None], *statement: Any) -> None:
+    """Give a statement, and again where it does not find a table or schema: what is not there may be the metastore.
+
+    A statement that does not find has done nothing. Where the metastore does not answer, the question in between says so.
+    """
+    try:
+        give(*statement)
+    except Exception as error:
+        if not _NOT_FOUND.search(str(error)):
+            raise
+        give("show databases")
+        give(*statement)
+
+
 def _whole(error: BaseException) -> str:
     """Return an error with what it came from."""
     return f"{error} {_whole(error.__cause__)}" if error.__cause__ else f"{error}"
@@ -154,9 +174,12 @@ def speak_plainly() -> None:
             _LOG.debug(f"{name}: {_whole(error)}")
             raise _plain(error, name) from None
 
-    def execute_and_poll(self: PyhiveConnectionWrapper, *given: Any) -> None:
+    def polled(self: PyhiveConnectionWrapper, *given: Any) -> None:
         self.wait = FIRST_WAIT
-        plain(execute, "The cluster's Spark", self, *given)
+        execute(self, *given)
+
+    def execute_and_poll(self: PyhiveConnectionWrapper, *given: Any) -> None:
+        plain(carry_out, SPARK, functools.partial(polled, self), *given)
 
     def next_wait(self: PyhiveConnectionWrapper) -> float:
         wait, self.wait = self.wait, min(self.wait * 1.5, self.longest_wait)
@@ -180,9 +203,9 @@ def speak_plainly() -> None:
     PyhiveConnectionWrapper.poll_interval = property(
         next_wait, lambda self, seconds: setattr(self, "longest_wait", max(seconds, FIRST_WAIT))
     )
-    PyhiveConnectionWrapper.fetchall = lambda self: plain(fetchall, "The cluster's Spark", self)
+    PyhiveConnectionWrapper.fetchall = lambda self: plain(fetchall, SPARK, self)
     SparkConnectionManager.open = classmethod(
-        lambda cls, one: plain(opened, f"The cluster's Spark at {one.credentials.host}:{one.credentials.port}", one)
+        lambda cls, one: plain(opened, f"{SPARK} at {one.credentials.host}:{one.credentials.port}", one)
     )
 
 

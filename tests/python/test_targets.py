@@ -142,3 +142,34 @@ def test_an_owner_of_a_lock_has_died_when_its_process_was_here_and_is_gone():
     assert not locks._has_died(cluster.Locks.owner)
     assert locks._has_died(f"{locks.machine} {ended.pid}")
     assert not locks._has_died(f"another {ended.pid}")
+
+
+NOT_FOUND = "[TABLE_OR_VIEW_NOT_FOUND] The table or view `raw`.`events` cannot be found."
+
+
+@pytest.mark.parametrize(
+    ("answers", "said", "given"),
+    [
+        ([None], None, ["select 1"]),
+        (["[PARSE_SYNTAX_ERROR]"], "PARSE", ["select 1"]),
+        # The metastore's database has gone, it was away for a moment, the table is not there.
+        ([NOT_FOUND, "MetaException"], "MetaException", ["select 1", "show databases"]),
+        ([NOT_FOUND, None, None], None, ["select 1", "show databases", "select 1"]),
+        ([NOT_FOUND, None, NOT_FOUND], "NOT_FOUND", ["select 1", "show databases", "select 1"]),
+    ],
+)
+def test_what_is_not_found_on_a_cluster_may_be_its_metastore(answers, said, given):
+    told = []
+
+    def give(statement: str) -> None:
+        told.append(statement)
+        answer = answers[len(told) - 1]
+        if answer:
+            raise RuntimeError(answer)
+
+    if said:
+        with pytest.raises(RuntimeError, match=said):
+            cluster.carry_out(give, "select 1")
+    else:
+        cluster.carry_out(give, "select 1")
+    assert told == given
