@@ -6,8 +6,8 @@ The connection is dbt-spark's own, of whatever method the target has; no JVM run
 from __future__ import annotations
 
 import atexit
-import getpass
 import functools
+import getpass
 import json
 import os
 import re
@@ -104,7 +104,7 @@ SPARK = "The cluster's Spark"
 def carry_out(give: Callable[..., None], *statement: Any) -> None:
     """Give a statement, and again where it does not find a table or schema: what is not there may be the metastore.
 
-    A statement that does not find has done nothing. Where the metastore does not answer, the question in between says so.
+    One that does not find has done nothing. Where the metastore does not answer, the question in between says so.
     """
     try:
         give(*statement)
