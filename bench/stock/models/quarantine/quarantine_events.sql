@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on', alias='events') }}
+{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on') }}
 
 with refused as (
     select time, action, reason, path, landed_on from {{ ref('judged_events') }}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on', alias='sensor_readings') }}
+{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on') }}
 
 with refused as (
     select truck_id, recorded_at, sensor, landed_value, line, reason, path, landed_on from {{ ref('judged_sensor_values') }}

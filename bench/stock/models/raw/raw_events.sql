@@ -3,7 +3,6 @@
         materialized='incremental',
         incremental_strategy='insert_overwrite',
         partition_by='landed_on',
-        alias='events',
         pre_hook="create or replace temporary view landed_events (time string, action string) using csv options (" ~ landed('events') ~ ")"
     )
 }}

@@ -3,7 +3,6 @@
         materialized='incremental',
         incremental_strategy='insert_overwrite',
         partition_by='landed_on',
-        alias='fleet_sensors',
         pre_hook="create or replace temporary view landed_fleet_sensors (value string) using text options (" ~ landed('fleet_sensors') ~ ")"
     )
 }}

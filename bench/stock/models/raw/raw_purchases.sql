@@ -3,7 +3,6 @@
         materialized='incremental',
         incremental_strategy='insert_overwrite',
         partition_by='landed_on',
-        alias='purchases',
         pre_hook="create or replace temporary view landed_purchases (PurchaseID string, product string, user string, date string) using csv options (" ~ landed('purchases') ~ ")"
     )
 }}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on', alias='events') }}
+{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on') }}
 
 with accepted as (
     select

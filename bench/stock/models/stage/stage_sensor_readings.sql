@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on', alias='sensor_readings') }}
+{{ config(materialized='incremental', incremental_strategy='insert_overwrite', partition_by='landed_on') }}
 
 with accepted as (
     select
