@@ -199,7 +199,8 @@
         select cast(min({{ source.time }}) as string), cast(max({{ source.time }}) as string) from {{ stage }}
         where copy_count > 0
     {%- endset -%}
-    {%- set span = run_query(sql)[0] if execute and load_relation(stage) is not none else [none, none] -%}
+    {%- set is_there = execute and load_relation(stage) is not none -%}
+    {%- set span = _answer('copies of ' ~ source.name, sql, [stage])[0] if is_there else [none, none] -%}
     {%- if span[0] is none -%}
         false
     {%- else -%}

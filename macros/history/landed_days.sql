@@ -74,7 +74,7 @@
         order by day nulls first
     {%- endset -%}
     {%- set days = [] -%}
-    {%- for row in run_query(sql) -%}
+    {%- for row in _answer('days of ' ~ source.name, sql, [_built_relation('loaded_files'), _built_relation('history_days')]) -%}
         {% do days.append({
             'day': row[0], 'content': row[1], 'row_count': row[2] | int, 'other_columns': fromjson(row[3] or '[]'),
             'fault': _short_files(source, row[0]) if row[10] else row[4], 'is_listed': row[5],

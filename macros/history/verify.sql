@@ -69,8 +69,10 @@ where
     {%- elif not execute or _built_relation('loaded_files') is none -%}
         true
     {%- else -%}
-        {{ run_query(
-            'select coalesce(sum(rows_loaded), 0) <= 2000000 from (' ~ _known_files(source) ~ ')'
+        {{ _answer(
+            'whether ' ~ source.name ~ ' is small',
+            'select coalesce(sum(rows_loaded), 0) <= 2000000 from (' ~ _known_files(source) ~ ')',
+            [_built_relation('loaded_files')],
         )[0][0] | lower }}
     {%- endif -%}
 {%- endmacro %}
@@ -81,9 +83,11 @@ where
     {%- if not execute or _built_relation(source.name) is none or _built_relation('loaded_files') is none -%}
         {{ return([]) }}
     {%- endif -%}
-    {%- set names = run_query(
-        'select distinct explode(other_columns) as name from (' ~ _deliveries(source) ~ ') order by name'
-    ).columns[0].values() | list -%}
+    {%- set names = _answer(
+        'other columns of ' ~ source.name,
+        'select distinct explode(other_columns) as name from (' ~ _deliveries(source) ~ ') order by name',
+        [_built_relation('loaded_files')],
+    ) | map('first') | list -%}
     {%- set there = adapter.get_columns_in_relation(_built_relation(source.name)) | map(attribute='name') | list -%}
     {{ return(
         _named_columns(names, _built_relation(source.name), history_columns(source, all=true))

@@ -70,7 +70,8 @@
     {%- if source.arrives == 'growing_lines' and flags.FULL_REFRESH -%}
         {% do _add_waiting_key_columns(source, raw) %}
     {%- endif -%}
-    {%- if not changes.to_load and run_query('select count(*) from (' ~ _listed_files(source.name) ~ ') where is_listed')[0][0] == 0 -%}
+    {%- set counted = 'select count(*) from (' ~ _listed_files(source.name) ~ ') where is_listed' -%}
+    {%- if not changes.to_load and _answer('how much has landed of ' ~ source.name, counted)[0][0] == 0 -%}
         {{ log(
             'Nothing has landed: no file of ' ~ source.name ~ ' in '
             ~ (var(source.name ~ '_path', none) or (env_var('STRATA_LANDING') ~ '/' ~ source.name)) ~ '.',

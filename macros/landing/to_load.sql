@@ -82,7 +82,7 @@
         order by path
     {%- endset -%}
     {%- set changes = {'to_load': [], 'deliveries': [], 'is_any': false} -%}
-    {%- for row in run_query(sql) -%}
+    {%- for row in _answer('what to load of ' ~ source.name, sql, [_built_relation('loaded_files')]) -%}
         {%- if row[1] == 'load' -%}
             {% do changes.to_load.append({'file_id': row[2], 'columns': fromjson(row[3]) or [], 'reading': row[4], 'location': row[5], 'stamp': row[6]}) %}
         {%- endif -%}
@@ -143,7 +143,7 @@
     {%- endset -%}
     {%- set to_load = [] -%}
     {%- set days = [] -%}
-    {%- for row in run_query(sql) -%}
+    {%- for row in _answer('what to load of ' ~ source.name, sql, [_built_relation('loaded_files')]) -%}
         {% do days.append(row[0]) %}
         {% do to_load.append({'file_id': row[1], 'columns': fromjson(row[2]), 'reading': row[3], 'location': row[4], 'stamp': row[5]}) %}
     {%- endfor -%}

@@ -19,7 +19,8 @@
             {%- elif source.arrives == 'growing_lines' and 'raw_' ~ source.name in built -%}
                 {%- set sql = 'select path, reason from (' ~ _refused_files_of_lines(source) ~ ") where status = 'refused'" -%}
             {%- endif -%}
-            {%- for row in (run_query(sql ~ ' order by path') if sql else []) -%}
+            {%- set reads = [_place_of(source.name ~ '_files') if source.arrives == 'events' else _built_relation('loaded_files')] -%}
+            {%- for row in (_answer('refused of ' ~ source.name, sql ~ ' order by path', reads) if sql else []) -%}
                 {#- A line for each, whatever the name holds. -#}
                 {% do sentences.append(
                     'The file ' ~ row[0] | replace('\n', '\\n') | replace('\r', '\\r') ~ ' was refused: ' ~ row[1]
@@ -27,6 +28,8 @@
                 ) %}
             {%- endfor -%}
         {%- endfor -%}
+        {#- What has passed is kept by now, whatever this hook ends in; its own answers are not. -#}
+        {% do modules.strata.keep_passed() %}
         {%- if sentences -%}
             cache table refused_files as select raise_error({{ _text_literal('\n' ~ sentences | join('\n')) }})
         {%- endif -%}

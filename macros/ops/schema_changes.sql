@@ -1,7 +1,9 @@
 {#- The columns that landed names have in the raw tables, as a query: source, landed_name, column_name, added_in, newest. -#}
 {% macro columns_of_sources() -%}
     {%- set rows = [] -%}
-    {%- for source in _declared_sources() if execute -%}
+    {#- Of a ledger to which this run adds nothing they are not asked for. -#}
+    {%- set scopes = graph.get('strata_scopes', {}).get(model.unique_id, []) if execute else [] -%}
+    {%- for source in _declared_sources() if execute and (not scopes or scopes | rejectattr('nothing') | list) -%}
         {% do rows.extend(_columns_of_source(source)) %}
     {%- endfor -%}
     select

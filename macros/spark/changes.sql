@@ -14,7 +14,8 @@
   What changed in `upstream`, a ref, since this model's table took it up, by the values of one of its columns, `by`: texts, or
   the days of dates and timestamps. `replaces` is the column of this model's table whose rows of these values or days are made
   anew, by default the same. Both may be lists of the same length: the rows are those that any of them names.
-  `where` is a condition on the upstream's rows; `also` a query for values of `by` that are in scope in any case.
+  `where` is a condition on the upstream's rows; `also` a query for values of `by` that are in scope in any case, which reads
+  the upstream, this model's table and listings.
 -#}
 {% macro changes_of(upstream, by=none, replaces=none, where=none, also=none) %}
     {#- For dbt's state:modified: a model is another when its materialization is. -#}
@@ -93,10 +94,14 @@
 
 {#- The values, or the days, of a column in the rows that some commits of a Delta table changed; see scope_predicate. -#}
 {% macro _changed_values(relation, commits, column, where, also) %}
+    {%- if not commits and not also -%}
+        {{ return({'values': []}) }}
+    {%- endif -%}
     {%- set type = (adapter.get_columns_in_relation(relation) | selectattr('name', 'equalto', column) | first).dtype -%}
     {%- set is_text = type not in ('date', 'timestamp') -%}
     {%- set value = column if is_text else 'date(' ~ column ~ ')' -%}
     {%- set found = [] -%}
+    {%- set question = 'what changed of ' ~ relation ~ ' by ' ~ column ~ ' for ' ~ this -%}
     {%- set feed -%}
         select {{ value }} as value
         from table_changes({{ _text_literal(relation | string | replace('`', '')) }}, {{ commits[-1].version if commits }}, {{ commits[0].version if commits }})
@@ -104,15 +109,18 @@
     {%- endset -%}
     {%- if is_text -%}
         {#- Each by itself: in one query with a scan of the table the feed gives that scan's rows (Delta 4.3.1). -#}
-        {%- for query in ([feed] if commits else []) + ([also] if also else []) -%}
-            {% do found.extend(run_query('select distinct value from (' ~ query ~ ')').columns[0].values()) %}
-        {%- endfor -%}
+        {%- if commits -%}
+            {% do found.extend(_answer(question, 'select distinct value from (' ~ feed ~ ')', [relation]) | map('first')) %}
+        {%- endif -%}
+        {%- if also -%}
+            {% do found.extend(
+                _answer(question ~ ' besides', 'select distinct value from (' ~ also ~ ')', [relation, this]) | map('first')
+            ) %}
+        {%- endif -%}
         {{ return({'values': found | unique(case_sensitive=true) | sort(case_sensitive=true)}) }}
-    {%- elif not commits -%}
-        {{ return({'ranges': []}) }}
     {%- elif type == 'date' -%}
-        {%- set days = run_query('select distinct cast(value as string) as value from (' ~ feed ~ ') order by value') -%}
-        {{ return({'days': days.columns[0].values() | list}) }}
+        {%- set days = 'select distinct cast(value as string) as value from (' ~ feed ~ ') order by value' -%}
+        {{ return({'days': _answer(question, days, [relation]) | map('first') | list}) }}
     {%- endif -%}
     {%- set sql -%}
         with days as (
@@ -131,7 +139,7 @@
         order by first_day
     {%- endset -%}
     {%- set ranges = [] -%}
-    {%- for row in run_query(sql) -%}
+    {%- for row in _answer(question, sql, [relation]) -%}
         {% do ranges.append([row[0], row[1]]) %}
     {%- endfor -%}
     {{ return({'ranges': ranges}) }}

@@ -206,6 +206,29 @@
 {% endmacro %}
 
 
+{#-
+  The rows of a query with few of them, texts, numbers and truth values; those that it had when it was asked before, where that was
+  on just what is there now. `tables` are those that it reads, beside the listings of what has landed.
+-#}
+{% macro _answer(question, sql, tables=[]) %}
+    {%- set reads = {} -%}
+    {%- for table in tables -%}
+        {% do reads.update({table | string: _newest_version(table).mark}) %}
+    {%- endfor -%}
+    {%- set digest = modules.strata.digest(sql, reads, is_of_tables=true) or '' -%}
+    {%- set question = target.schema ~ ': ' ~ question -%}
+    {%- set known = modules.strata.known_answer(question, digest) if digest else none -%}
+    {%- if known is not none -%}
+        {{ return(known) }}
+    {%- endif -%}
+    {%- set rows = run_query(sql).rows -%}
+    {%- if digest -%}
+        {% do modules.strata.note_answer(question, digest, rows) %}
+    {%- endif -%}
+    {{ return(rows) }}
+{% endmacro %}
+
+
 {#- Whether a node's table is one of Delta's that lies where the lake's tables lie, so that its log is read. -#}
 {% macro _is_in_lake(node) %}
     {{ return(node.config.get('file_format') == 'delta' and not node.config.get('location_root')) }}
@@ -239,7 +262,9 @@
         {%- if node is none or (relation is none and not is_ephemeral) -%}
             {{ return(false) }}
         {%- elif is_ephemeral or relation.type == 'view' -%}
-            {% do reads.update({unique_id: '' if is_ephemeral else run_query('show create table ' ~ relation)[0][0]}) %}
+            {#- A view that is made again of the same is the same, but for the time at which that was. -#}
+            {%- set text = '' if is_ephemeral else run_query('show create table ' ~ relation)[0][0] -%}
+            {% do reads.update({unique_id: modules.re.sub("'transient_lastDdlTime' = '[0-9]+'", '', text)}) %}
             {% do leaves.extend([] if node.depends_on.nodes else [unique_id]) %}
             {%- if not _add_reads(node.depends_on.nodes, reads, leaves) -%}
                 {{ return(false) }}

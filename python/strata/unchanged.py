@@ -1,10 +1,10 @@
-"""What need not be done again: a test that has passed, and a table that was made, of just what is there now.
+"""What need not be done again: a test that has passed, a table that was made, a question asked, of just what is there.
 
 What either reads is summed up in a digest: its SQL, variables in it included, the versions of dbt, Spark and Delta, the
 newest commit of each table that it reads (see delta_log), the text of each view, and the listings of what has landed
-where they are read. A table has its digest as a property. The tests that have passed stand in `passed_tests.json` in
-the lake, by the test: its digest and when it passed, and of one that looks at each row by itself up to which commit of
-the tested table. Whoever removes the file has everything tested again.
+where they are read. A table has its digest as a property. The tests that have passed stand in `unchanged.json` in the
+lake, by the test: its digest and when it passed, and of one that looks at each row by itself up to which commit of the
+tested table. So do answers of a few rows, by the question. Whoever removes the file has everything done again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strata import delta_log, places, storage
 
@@ -36,7 +38,11 @@ _MOVING = re.compile(
 # Of a smaller table all rows are read sooner than the feed of those that changed.
 LARGE_BYTES = 64 * 1024 * 1024
 
-_passed: dict[str, dict[str, str]] | None = None
+# Longer answers are not kept.
+LONGEST_ANSWER = 100
+
+_passed: dict[str, dict[str, Any]] | None = None
+_listed: list[str] | None = None
 _is_noted = False
 _spared = 0
 _of_changes = 0
@@ -44,18 +50,22 @@ _of_changes = 0
 
 def begin() -> None:
     """Forget what an earlier command of this process knows."""
-    global _passed, _is_noted, _spared, _of_changes
-    _passed, _is_noted, _spared, _of_changes = None, False, 0, 0
+    global _passed, _listed, _is_noted, _spared, _of_changes
+    _passed, _listed, _is_noted, _spared, _of_changes = None, None, False, 0, 0
 
 
 def _listings() -> list[str]:
-    """Return a digest of each listing of what has landed."""
+    """Return a digest of each listing of what has landed, which a command takes before its first node runs."""
+    global _listed
+    if _listed is not None:
+        return _listed
     digests = []
     for folder in (places.lake() / "intake", places.lake() / "intake" / "ignored"):
         for entry in sorted(storage.entries(folder), key=lambda one: one.name):
             if entry.is_file and entry.name.endswith(".jsonl"):
                 with io.BufferedReader(storage.open(entry.path)) as file:
                     digests.append(entry.name + hashlib.file_digest(file, "sha256").hexdigest())
+    _listed = digests
     return digests
 
 
@@ -82,10 +92,10 @@ def digest(sql: str, reads: dict[str, str], *, is_of_tables: bool) -> str | None
 
 
 def _file() -> Path:
-    return places.lake() / "passed_tests.json"
+    return places.lake() / "unchanged.json"
 
 
-def _load() -> dict[str, dict[str, str]]:
+def _load() -> dict[str, dict[str, Any]]:
     try:
         with storage.open(_file()) as file:
             found = json.loads(file.readall())
@@ -96,14 +106,41 @@ def _load() -> dict[str, dict[str, str]]:
         return {}
 
 
-def has_passed(test: str, of: str) -> bool:
-    """Tell whether a test has passed on what has this digest."""
-    global _passed, _spared
+def _known() -> dict[str, dict[str, Any]]:
+    global _passed
     if _passed is None:
         _passed = _load()
-    has = _passed.get(test, {}).get("digest") == of
+    return _passed
+
+
+def has_passed(test: str, of: str) -> bool:
+    """Tell whether a test has passed on what has this digest."""
+    global _spared
+    has = _known().get(test, {}).get("digest") == of
     _spared += has
     return has
+
+
+def known_answer(question: str, of: str) -> list[list] | None:
+    """Return the rows that a question was answered with on what has this digest; None where it must be asked."""
+    known = _known().get(question, {})
+    return known.get("rows") if known.get("digest") == of else None
+
+
+def note_answer(question: str, of: str, rows: Iterable[Iterable]) -> None:
+    """Note the rows, of texts, numbers and truth values, that a question was answered with; see note_passed()."""
+    global _is_noted
+    told = [[_plain_number(value) for value in row] for row in rows]
+    if len(told) <= LONGEST_ANSWER:
+        _is_noted = True
+        passed_at = datetime.now(UTC).isoformat(timespec="seconds")
+        _known()[question] = {"digest": of, "passed_at": passed_at, "rows": told}
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
 
 
 def passed_until(test: str, of_others: str) -> str | None:
@@ -144,12 +181,14 @@ def spared() -> str:
 
 
 def keep_passed() -> str:
-    """Write what is known, where a test has passed; return what stood in the way as a sentence, or nothing."""
+    """Write what is known, where there is news; return what stood in the way as a sentence, or nothing."""
+    global _is_noted
     if not _is_noted:
         return ""
     try:
         with storage.create(_file()) as file:
             file.write(json.dumps(_passed, indent=0, sort_keys=True).encode())
+        _is_noted = False
     except OSError as error:
         return f"{_file()} cannot be written ({storage.said(error)}), so that the next run tests all again."
     return ""

@@ -6,13 +6,14 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from conftest import Lake, Run
-from strata import places, unchanged
+from strata import places, samples, unchanged
 
 EVENTS = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
 SPARED = re.compile(r"(\d+) tests had passed and read nothing that has changed: they were not run again")
@@ -304,6 +305,29 @@ def test_a_seed_is_made_anew_when_its_rows_or_it_itself_are_others(lake: Lake) -
     assert newest() == before + 3
 
 
+def test_a_build_with_nothing_new_asks_nothing_again(lake: Lake) -> None:
+    """Of all sources and tables, those made of views among them. What it asks, or tests, it would write down."""
+    own = replace(lake, subject=None, prefix="nothing_new", landing_name="nothing new")
+    for write in samples.SAMPLES.values():
+        write(own.landing)
+    for _ in range(3):
+        assert own.build().success
+    file = places.lake() / "unchanged.json"
+    before = file.stat().st_mtime_ns
+    run = own.build()
+    assert run.success, run.said
+    assert file.stat().st_mtime_ns == before
+    # Each question has another answer by now: a file, a day, a row that somebody took away.
+    own.land("more.csv", EVENTS.replace("01-05", "01-09"))
+    own.land("2023/07/23/purchases.csv", "PurchaseID,product,user,date\n", source="purchases")
+    own.rows("delete from raw.loaded_files where path like '%sensors.jsonl.gz'")
+    run = own.build(allow_empty_snapshot={"purchases": True})
+    assert run.success, run.said
+    assert own.rows("select count(*) from stage.events where path like '%more.csv'") == [(24,)]
+    assert own.rows("select count(*) from stage.purchases where valid_to is null") == [(0,)]
+    assert own.rows("select count(*) from raw.loaded_files where path like '%sensors.jsonl.gz'") == [(1,)]
+
+
 def test_what_is_only_listed_is_seen(lake: Lake) -> None:
     """ops.landed_files reads, beside tables, the listings of what has landed."""
     assert lake.run("--select", "+landed_files").success
@@ -338,6 +362,9 @@ def test_a_digest_is_of_the_query_and_all_that_it_reads(tmp_path: Path, monkeypa
     before = digest(of_listing), digest(reads={"a view": of_listing}, is_of_tables=False)
     assert None not in before
     listing.write_text("{ }")
+    # A command takes its listings once.
+    assert digest(of_listing) == before[0]
+    unchanged.begin()
     after = digest(of_listing), digest(reads={"a view": of_listing}, is_of_tables=False)
     assert not set(before) & set(after)
 
@@ -360,7 +387,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     unchanged.note_passed("a test", "1")
     assert unchanged.keep_passed() == ""
     unchanged.begin()
-    return tmp_path / "passed_tests.json"
+    return tmp_path / "unchanged.json"
 
 
 def test_a_test_has_passed_on_the_digest_that_was_noted(kept: Path) -> None:
@@ -369,6 +396,20 @@ def test_a_test_has_passed_on_the_digest_that_was_noted(kept: Path) -> None:
     assert not unchanged.has_passed("a test", "")
     assert not unchanged.has_passed("another", "1")
     assert unchanged.spared().startswith("1 tests had passed and read nothing that has changed")
+
+
+def test_an_answer_is_kept_for_the_digest_that_was_noted(kept: Path) -> None:
+    unchanged.note_answer("what", "1", [["a", Decimal("2"), Decimal("0.5"), None, True]])
+    unchanged.note_answer("none", "1", [])
+    unchanged.note_answer("much", "1", [["a"]] * (unchanged.LONGEST_ANSWER + 1))
+    assert unchanged.keep_passed() == ""
+    unchanged.begin()
+    assert unchanged.known_answer("what", "1") == [["a", 2, 0.5, None, True]]
+    assert unchanged.known_answer("none", "1") == []
+    assert unchanged.known_answer("what", "2") is None
+    assert unchanged.known_answer("much", "1") is None
+    assert unchanged.known_answer("a test", "1") is None
+    assert not unchanged.spared(), "a question is no test"
 
 
 def test_a_pass_is_forgotten_in_time(kept: Path) -> None:
@@ -410,5 +451,5 @@ def test_a_file_that_cannot_be_written_is_said(kept: Path) -> None:
     kept.unlink()
     kept.mkdir()
     (kept / "one").touch()
-    said = r".*/passed_tests\.json cannot be written \(.+\), so that the next run tests all again\."
+    said = r".*/unchanged\.json cannot be written \(.+\), so that the next run tests all again\."
     assert re.fullmatch(said, unchanged.keep_passed())
