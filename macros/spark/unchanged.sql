@@ -197,6 +197,28 @@
 {% endmaterialization %}
 
 
+{#-
+  dbt's views, without those that are there with this text, over tables with the columns that they had. Whoever replaced one by
+  hand took its property away.
+-#}
+{% materialization view, adapter='spark' %}
+    {%- set digest = _digest(compiled_code, _inputs(of_columns=true)) -%}
+    {%- set told = (load_relation(this) or {}).information or '' -%}
+    {%- set text = told.partition('View Text: ')[2].partition('\nView Original Text: ')[0] -%}
+    {%- if digest and 'strata.made_of=' ~ digest in told and text and text in compiled_code and not should_full_refresh() -%}
+        {{ run_hooks(pre_hooks) }}
+        {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
+        {{ run_hooks(post_hooks) }}
+        {{ return({'relations': [load_relation(this)]}) }}
+    {%- endif -%}
+    {%- set made = create_or_replace_view() -%}
+    {%- if digest -%}
+        {% do run_query('alter view ' ~ this ~ ' set tblproperties (' ~ _properties_list({'strata.made_of': digest}) ~ ')') %}
+    {%- endif -%}
+    {{ return(made) }}
+{% endmaterialization %}
+
+
 {#- Whether what is there is the table that this node makes of what has a digest, and nobody has changed it since it was made. -#}
 {% macro _is_made_of(existing, digest) %}
     {%- if not digest or existing is none or existing.type != 'table' or should_full_refresh() -%}
@@ -235,11 +257,15 @@
 {% endmacro %}
 
 
-{#- What the node that runs reads, `tables` and `leaves` as _add_reads has them; none where that is not all told. -#}
-{% macro _inputs() %}
+{#-
+  What the node that runs reads, `tables` and `leaves` as _add_reads has them, or with `of_columns` the columns alone of tables;
+  none where that is not all told.
+-#}
+{% macro _inputs(of_columns=false) %}
     {%- set reads = {} -%}
     {%- set leaves = [] -%}
-    {{ return({'tables': reads, 'leaves': leaves} if _add_reads(model.depends_on.nodes, reads, leaves) else none) }}
+    {%- set are_told = _add_reads(model.depends_on.nodes, reads, leaves, of_columns) -%}
+    {{ return({'tables': reads, 'leaves': leaves} if are_told else none) }}
 {% endmacro %}
 
 
@@ -250,11 +276,11 @@
 
 
 {#-
-  Add to `reads` what nodes give to read, by the node: of a table the mark of its newest commit, of a view its text, and what
-  that reads; what is ephemeral stands in the query itself. `leaves` are views and ephemeral ones that read no table that dbt knows.
+  Add to `reads` what nodes give to read, by the node: of a table the mark of its newest commit, or with `of_columns` its columns,
+  of a view its text, and what that reads; what is ephemeral stands in the query itself. `leaves` are views and ephemeral ones that read no table that dbt knows.
   False where something is not a node, or is not there.
 -#}
-{% macro _add_reads(nodes, reads, leaves) %}
+{% macro _add_reads(nodes, reads, leaves, of_columns=false) %}
     {%- for unique_id in nodes if unique_id not in reads -%}
         {%- set node = graph.nodes.get(unique_id) -%}
         {%- set is_ephemeral = node is not none and node.config.materialized == 'ephemeral' -%}
@@ -266,11 +292,17 @@
             {%- set text = '' if is_ephemeral else run_query('show create table ' ~ relation)[0][0] -%}
             {% do reads.update({unique_id: modules.re.sub("'transient_lastDdlTime' = '[0-9]+'", '', text)}) %}
             {% do leaves.extend([] if node.depends_on.nodes else [unique_id]) %}
-            {%- if not _add_reads(node.depends_on.nodes, reads, leaves) -%}
+            {%- if not _add_reads(node.depends_on.nodes, reads, leaves, of_columns) -%}
                 {{ return(false) }}
             {%- endif -%}
         {%- elif not _is_in_lake(node) -%}
             {{ return(false) }}
+        {%- elif of_columns -%}
+            {%- set columns = none if target.type == 'databricks' else modules.strata.columns(relation.schema, relation.identifier) -%}
+            {%- if columns is none -%}
+                {{ return(false) }}
+            {%- endif -%}
+            {% do reads.update({unique_id: columns}) %}
         {%- else -%}
             {% do reads.update({unique_id: _newest_version(relation).mark}) %}
         {%- endif -%}

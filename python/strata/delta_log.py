@@ -133,11 +133,24 @@ def properties(schema: str, name: str) -> dict[str, str] | None:
     return None
 
 
-def stored_bytes(schema: str, name: str) -> int | None:
-    """Return how much a table's data files hold, by the checksum that Delta writes with a commit; None without one."""
+def _checksum(schema: str, name: str) -> dict[str, Any]:
+    """Return the checksum that Delta writes with a commit, of the newest one; nothing where there is none."""
     log, versions = _log(schema, name)
     try:
         with storage.open(log / f"{versions[0]:020}.crc") as file:
-            return int(json.loads(file.readall())["tableSizeBytes"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+            found = json.loads(file.readall())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stored_bytes(schema: str, name: str) -> int | None:
+    """Return how much a table's data files hold; None where no checksum tells."""
+    told = _checksum(schema, name).get("tableSizeBytes")
+    return told if isinstance(told, int) else None
+
+
+def columns(schema: str, name: str) -> str | None:
+    """Return a table's columns as a text of Delta's, another when one of them is; None where no checksum tells."""
+    described = _checksum(schema, name).get("metadata")
+    return described.get("schemaString") if isinstance(described, dict) else None

@@ -328,6 +328,30 @@ def test_a_build_with_nothing_new_asks_nothing_again(lake: Lake) -> None:
     assert own.rows("select count(*) from raw.loaded_files where path like '%sensors.jsonl.gz'") == [(1,)]
 
 
+def test_a_view_is_made_anew_when_it_or_what_it_reads_has_other_columns_or_somebody_changed_it(lake: Lake) -> None:
+    own = replace(lake, subject="purchases", prefix="views", landing_name="views landing")
+    own.land("2023/07/21/a.csv", "PurchaseID,product,user,date\n1002313003,12,1003431,2022-05-20\n", source="purchases")
+    view = "mart.current_purchases"
+
+    def is_made() -> bool:
+        run = own.build()
+        assert run.success, run.said
+        assert "valid_to is null" in own.rows(f"show create table {view}")[0][0]
+        (told,) = [line for line in run.said if f"{own.schema('mart')}.current_purchases ." in line and " OK " in line]
+        return "nothing changed" not in told
+
+    assert is_made()
+    assert not is_made()
+    for statement in (
+        f"create or replace view {view} as select 1000000001 as purchase_id",
+        f"alter view {view} as select 1000000001 as purchase_id",
+        "alter table stage.purchases add column (shop string)",
+    ):
+        own.rows(statement)
+        assert is_made(), statement
+        assert not is_made(), statement
+
+
 def test_what_is_only_listed_is_seen(lake: Lake) -> None:
     """ops.landed_files reads, beside tables, the listings of what has landed."""
     assert lake.run("--select", "+landed_files").success
