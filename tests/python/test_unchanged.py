@@ -374,6 +374,7 @@ def digest(sql: str = "select 1", reads: dict[str, str] = READS, is_of_tables: b
 
 def test_a_digest_is_of_the_query_and_all_that_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRATA_LAKE", str(tmp_path))
+    unchanged.begin()
     listing = tmp_path / "intake" / "ignored" / "events.jsonl"
     listing.parent.mkdir(parents=True)
     listing.write_text("{}")
@@ -395,6 +396,7 @@ def test_a_digest_is_of_the_query_and_all_that_it_reads(tmp_path: Path, monkeypa
 
 def test_what_is_not_all_told_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRATA_LAKE", str(tmp_path))
+    unchanged.begin()
     for moving in ("current_date", "now()", "CURRENT_TIMESTAMP()", "rand(1)", "unix_timestamp()", "uuid()"):
         assert digest(f"select {moving}") is None
         assert digest(reads={"a view": f"create view v as select {moving}"}) is None
