@@ -51,6 +51,21 @@ def test_the_properties_are_those_that_spark_tells(lake, table):
     assert found.items() <= told.items()
 
 
+def test_other_columns_are_told_by_another_text(lake, table):
+    before = delta_log.columns("stage", "logged")
+    lake.rows("insert into stage.logged values (3)")
+    assert delta_log.columns("stage", "logged") == before
+    lake.rows("alter table stage.logged add column (m string)")
+    after = delta_log.columns("stage", "logged")
+    assert after != before
+    assert json.loads(after)["fields"][1]["name"] == "m"
+    for checksum in ("{", "[]", "{}", '{"metadata": 7}'):
+        newest = max(table.glob("*.crc"))
+        newest.write_text(checksum)
+        assert delta_log.columns("stage", "logged") is None
+        assert delta_log.stored_bytes("stage", "logged") is None
+
+
 def test_what_is_made_anew_and_what_is_old_is_told(lake, table, monkeypatch):
     before = delta_log.newest("stage", "logged")["mark"]
     lake.rows("create or replace table stage.logged (n int) using delta")
