@@ -21,7 +21,7 @@ from strata import places
 UV = str(Path(sys.executable).with_name("uv"))
 # What is of the development of Strata alone.
 OF_DEVELOPMENT = re.compile(
-    r"\.ci/|\.github/|\.gitlab-ci\.yml|python/|tests/cluster/|tests/python/|"
+    r"\.ci/|bench/|\.github/|\.gitlab-ci\.yml|python/|tests/cluster/|tests/python/|"
     r"CHANGELOG\.md|tools/|development\.mk|hatch_build\.py|pyproject\.toml|requirements/(.*\.in|development\.txt)"
 )
 
