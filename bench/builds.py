@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,43 +10,42 @@ from pathlib import Path
 
 from rich.console import Console
 
-from measuring import MEMORY, Measures, Row, apart, places_of, tool
+from measuring import DATA_ALONE, DBT, MEMORY, Measures, Row, apart, enter, places_of
 from strata import history, jars, places, samples
 from strata.dbt_run import DbtOptions, of_subject, run_dbt
 
 HERE = Path(__file__).parent
 STOCK = HERE / "stock"
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
-DATA_ALONE = ["--exclude-resource-type", "unit_test"]
 # Of the stock project: all of events, as of_subject("events") selects of this one.
 STOCK_EVENTS = ["--select", "accepted_actions+", "raw_events+", "--exclude", "landed_files"]
 
 
 def _dbt(measures: Measures, name: str, folder: Path, *arguments: str) -> None:
-    measures.time(name, [tool("dbt"), *arguments], places_of(folder))
+    measures.time(name, [DBT, *arguments], places_of(folder))
     if arguments[0] == "build":
         measures.tell_phases(name, folder / "target")
 
 
 def _build(measures: Measures, name: str, folder: Path, source: str) -> None:
-    """Build all of a source with its data tests; unit tests depend on code alone."""
+    """Build all of a source with its data tests."""
     _dbt(measures, name, folder, "build", *DATA_ALONE, "--select", *of_subject(source))
 
 
-def _stock(measures: Measures, name: str, folder: Path, lake: str, *arguments: str) -> None:
-    """Run the stock project's dbt on what has landed in a folder, with a lake there."""
+def _stock(measures: Measures, name: str, folder: Path, *arguments: str) -> None:
+    """Build the stock project, or what arguments select of it, of what has landed in a folder, with a lake there."""
     jar = next(jar for jar in jars.listed() if jar.artifact.startswith("delta-spark"))
     environment = {
         "STOCK_LANDING": str(folder / "landing"),
-        "STOCK_LAKE": str(folder / lake),
+        "STOCK_LAKE": str(folder / "stock"),
         "STOCK_JARS": f"{jar.group}:{jar.artifact}:{jar.version}",
         "STOCK_IVY": str(folder.parent / "ivy"),
-        "DBT_TARGET_PATH": str(folder / f"{lake}-target"),
-        "DBT_LOG_PATH": str(folder / f"{lake}-logs"),
+        "DBT_TARGET_PATH": str(folder / "stock-target"),
+        "DBT_LOG_PATH": str(folder / "stock-logs"),
     }
-    command = [tool("dbt"), *arguments, "--project-dir", str(STOCK), "--profiles-dir", str(STOCK)]
+    command = [DBT, "build", *arguments, "--project-dir", str(STOCK), "--profiles-dir", str(STOCK)]
     measures.time(name, command, environment, folder)
-    measures.tell_phases(name, folder / f"{lake}-target")
+    measures.tell_phases(name, folder / "stock-target")
 
 
 def nothing_new(measures: Measures, folder: Path, times: int, _scale: float) -> list[Row]:
@@ -59,12 +57,12 @@ def nothing_new(measures: Measures, folder: Path, times: int, _scale: float) -> 
     # A day of purchases for each; what is measured has nothing left to take.
     for _ in range(3):
         _dbt(measures, "sample lake", folder, "build")
-    _stock(measures, "stock project: sample lake", folder, "stock", "build", *DATA_ALONE)
+    _stock(measures, "stock project: sample lake", folder)
     for _ in range(times):
         _dbt(measures, start, folder, "show", "--inline", "select 1")
         _dbt(measures, build, folder, "build", *DATA_ALONE)
         _dbt(measures, snapshot, folder, "snapshot")
-        _stock(measures, stock, folder, "stock", "build", *DATA_ALONE)
+        _stock(measures, stock, folder)
     return [
         Row("`dbt build` without unit tests, nothing new; `select 1`", build, start, 2.0),
         Row("the same; stock project, nothing new", build, stock, 1.0),
@@ -98,7 +96,7 @@ def events(measures: Measures, folder: Path, times: int, scale: float) -> list[R
                 continue
             landing = str(here / "landing" / "events")
             measures.time(plain[count], [sys.executable, str(HERE / "plain_job.py"), landing], {})
-            _stock(measures, stock[count], here, "stock", "build", *STOCK_EVENTS)
+            _stock(measures, stock[count], here, *STOCK_EVENTS)
             for name, measure in others.items() if count == many else ():
                 measures.time(measure, [sys.executable, str(HERE / f"{name.lower()}_job.py"), landing], {})
         _forget(folder / f"{few}")
@@ -141,8 +139,7 @@ class _Purchases:
 
 def _take_days(folder: Path, source: str, land: Callable[[Path, int, int], None], count: int, days: int) -> Callable:
     """Land days and have each taken by a run of its own, as if one had come a day; return what lands the next."""
-    os.environ.update(places_of(folder))
-    os.environ.pop("STRATA_SCHEMA_PREFIX", None)
+    enter(folder)
     options = DbtOptions()
     for day in range(days):
         land(places.landing(), day, count)

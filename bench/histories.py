@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -11,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 import plain_history
-from measuring import Measures, Row, apart, places_of, seconds_of, tool
+from measuring import DBT, Measures, Row, apart, enter, places_of, seconds_of
 from strata import history, places, samples, session
 from strata.dbt_run import DbtOptions
 
@@ -23,8 +22,7 @@ WARM = 3
 
 def _enter(folder: Path) -> Path:
     """Make a folder's lake and landing folder those of this process; return the landing folder."""
-    os.environ.update(places_of(folder))
-    os.environ.pop("STRATA_SCHEMA_PREFIX", None)
+    enter(folder)
     return folder / "landing"
 
 
@@ -131,7 +129,7 @@ def many_days(measures: Measures, folder: Path, times: int, scale: float) -> lis
     _land(samples.PurchaseTable(few, FIRST), folder / "process" / "landing", times)
     for number in range(times):
         measures.note(each, apart(_catch_up, folder / f"few-{number}", few, 60) / 60)
-        measures.time(process, [tool("dbt"), "snapshot"], places_of(folder / "process"))
+        measures.time(process, [DBT, "snapshot"], places_of(folder / "process"))
         here = folder / f"middle-{number}"
         measures.note(caught_up, apart(_catch_up, here, middle, 60))
         measures.note(rebuilt, apart(_rebuild, here))

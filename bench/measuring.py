@@ -25,6 +25,9 @@ EVERY = 0.2
 MEMORY = ": peak memory"
 # How many of a command's nodes are told of.
 LONGEST = 6
+DBT = str(Path(sys.executable).with_name("dbt"))
+# Unit tests depend on code alone.
+DATA_ALONE = ["--exclude-resource-type", "unit_test"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Measures:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._values: dict[str, list[float]] = defaultdict(list)
+        self._of_this_run: set[str] = set()
         self._kept: dict[str, pyperf.Benchmark] = {}
         self._told_file = file.with_name("told.json")
         # Where the time of a command went, by its name, and the rows of each part of the benchmark.
@@ -66,12 +69,12 @@ class Measures:
 
     def note(self, name: str, value: float) -> None:
         """Add a value; the first one of a run takes the place of what an earlier run has measured."""
-        self._values[name].append(value)
-        runs = [
-            pyperf.Run([value], metadata={"name": name, "unit": "byte" if MEMORY in name else "second"})
-            for value in self._values[name]
-        ]
-        self._kept[name] = pyperf.Benchmark(runs)
+        run = pyperf.Run([value], metadata={"name": name, "unit": "byte" if MEMORY in name else "second"})
+        if name in self._of_this_run:
+            self._kept[name].add_run(run)
+        else:
+            self._of_this_run.add(name)
+            self._kept[name] = pyperf.Benchmark([run])
 
     def keep(self) -> None:
         """Write all that is known into the file."""
@@ -137,11 +140,6 @@ def apart(work: Callable, *arguments: Any) -> Any:
         return pool.apply(work, arguments)
 
 
-def tool(name: str) -> str:
-    """Return the path of a command of this environment."""
-    return str(Path(sys.executable).with_name(name))
-
-
 def places_of(folder: Path) -> dict[str, str]:
     """Return the environment in which a folder has the landing folder, the lake and all that dbt writes."""
     return {
@@ -150,3 +148,9 @@ def places_of(folder: Path) -> dict[str, str]:
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
+
+
+def enter(folder: Path) -> None:
+    """Make the places of a folder those of this process."""
+    os.environ.update(places_of(folder))
+    os.environ.pop("STRATA_SCHEMA_PREFIX", None)

@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from measuring import Measures, Row, places_of, seconds_of, tool
+from measuring import DATA_ALONE, DBT, Measures, Row, places_of, seconds_of
 from strata import landing, places, samples, sources, storage
 from strata.cluster import Cluster
 from strata.dbt_run import DbtOptions, credentials, of_subject
@@ -55,7 +55,7 @@ def measure(measures: Measures, folder: Path, times: int, scale: float) -> list[
     what = f"{count:,} events in {FILES} files"
     there, here = f"{what}, two workers of one core", f"{what}, embedded"
     scans = {workers: f"{what}, scanned by {workers} workers" for workers in (1, 2)}
-    select = ["build", "--exclude-resource-type", "unit_test", "--select", *of_subject("events")]
+    select = ["build", *DATA_ALONE, "--select", *of_subject("events")]
     _control("clean")
     try:
         keys = _control("up", workers=1)
@@ -76,10 +76,10 @@ def measure(measures: Measures, folder: Path, times: int, scale: float) -> list[
             lake = {"STRATA_LAKE": f"s3a://lake/bench_{number}", "STRATA_SCHEMA_PREFIX": f"bench_{number}"}
             own = {**places_of(folder / "cluster"), **keys, **lake}
             keys = _control("up")
-            measures.time(there, [tool("dbt"), *select, "--target", "cluster"], own)
+            measures.time(there, [DBT, *select, "--target", "cluster"], own)
             _control("down")
             shutil.rmtree(folder / "lake", ignore_errors=True)
-            measures.time(here, [tool("dbt"), *select], places_of(folder))
+            measures.time(here, [DBT, *select], places_of(folder))
     finally:
         _control("clean")
     measures.tell_phases(there, folder / "cluster" / "target")

@@ -236,7 +236,7 @@ class Cluster:
         self.credentials = credentials
         # Databricks' own adapter tells no port.
         port = f":{credentials.port}" if hasattr(credentials, "port") else ""
-        self.name = f"The cluster's Spark at {credentials.host}{port}"
+        self.name = f"{SPARK} at {credentials.host}{port}"
         self._connection: Connection | None = None
         self._guard = threading.Lock()
 

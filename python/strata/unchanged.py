@@ -1,6 +1,6 @@
 """What need not be done again: a test that has passed, a table that was made, a question asked, of just what is there.
 
-What either reads is summed up in a digest: its SQL, variables in it included, the versions of dbt, Spark and Delta, the
+What each reads is summed up in a digest: its SQL, variables in it included, the versions of dbt, Spark and Delta, the
 newest commit of each table that it reads (see delta_log), the text of each view, and the listings of what has landed
 where they are read. A table has its digest as a property. The tests that have passed stand in `unchanged.json` in the
 lake, by the test: its digest and when it passed, and of one that looks at each row by itself up to which commit of the
@@ -147,7 +147,7 @@ def passed_until(test: str, of_others: str) -> str | None:
     """Return the mark of the commit of the tested table up to which a test has passed with its SQL and all else that it
     reads as they are, which is what has the digest `of_others`; None where it has not.
     """
-    passed = _passed.get(test, {})
+    passed = _known().get(test, {})
     return passed.get("mark") if passed.get("of_others") == of_others else None
 
 
@@ -159,10 +159,10 @@ def note_passed(test: str, of: str, of_others: str = "", mark: str = "", is_whol
     global _is_noted, _of_changes
     _is_noted = True
     _of_changes += not is_whole
-    at = datetime.now(UTC).isoformat(timespec="seconds") if is_whole else _passed[test]["passed_at"]
-    _passed[test] = {"digest": of, "passed_at": at}
+    at = datetime.now(UTC).isoformat(timespec="seconds") if is_whole else _known()[test]["passed_at"]
+    _known()[test] = {"digest": of, "passed_at": at}
     if of_others:
-        _passed[test] |= {"of_others": of_others, "mark": mark}
+        _known()[test] |= {"of_others": of_others, "mark": mark}
 
 
 def is_large(schema: str, name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 import run
 from conftest import INTERPRETED
-from measuring import MEMORY, Measures, Row, tool
+from measuring import DBT, MEMORY, Measures, Row
 from strata import dbt_run, places
 from strata.errors import StrataError
 
@@ -86,7 +86,7 @@ def test_the_stock_project_has_as_many_data_tests(tmp_path: Path) -> None:
     }
     place = ["--project-dir", str(BENCH / "stock"), "--profiles-dir", str(BENCH / "stock")]
     listed = subprocess.run(
-        [tool("dbt"), "--quiet", "list", "--resource-type", "test", *place],
+        [DBT, "--quiet", "list", "--resource-type", "test", *place],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
