@@ -185,10 +185,7 @@
     {%- set digest = _digest(compiled_code, _inputs()) if _is_in_lake(model) -%}
     {%- set existing = load_relation(this) -%}
     {%- if _is_made_of(existing, digest) -%}
-        {{ run_hooks(pre_hooks) }}
-        {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
-        {{ run_hooks(post_hooks) }}
-        {{ return({'relations': [this.incorporate(type='table')]}) }}
+        {{ return(_left_as_it_is(this.incorporate(type='table'))) }}
     {%- endif -%}
     {%- if digest -%}
         {% do model.update({'properties': {'strata.made_of': digest}}) %}
@@ -206,10 +203,7 @@
     {%- set told = (load_relation(this) or {}).information or '' -%}
     {%- set text = told.partition('View Text: ')[2].partition('\nView Original Text: ')[0] -%}
     {%- if digest and 'strata.made_of=' ~ digest in told and text and text in compiled_code and not should_full_refresh() -%}
-        {{ run_hooks(pre_hooks) }}
-        {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
-        {{ run_hooks(post_hooks) }}
-        {{ return({'relations': [load_relation(this)]}) }}
+        {{ return(_left_as_it_is(load_relation(this))) }}
     {%- endif -%}
     {%- set made = create_or_replace_view() -%}
     {%- if digest -%}
@@ -217,6 +211,15 @@
     {%- endif -%}
     {{ return(made) }}
 {% endmaterialization %}
+
+
+{#- What a materialization returns that leaves its table or view as it is, with its hooks run. -#}
+{% macro _left_as_it_is(relation) %}
+    {% do run_hooks(pre_hooks) %}
+    {% call noop_statement('main', 'OK nothing changed') -%} {%- endcall %}
+    {% do run_hooks(post_hooks) %}
+    {{ return({'relations': [relation]}) }}
+{% endmacro %}
 
 
 {#- Whether what is there is the table that this node makes of what has a digest, and nobody has changed it since it was made. -#}
