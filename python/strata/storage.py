@@ -31,10 +31,14 @@ STORE_MEND = (
 )
 
 # A store that does not answer is given up after about a minute: s3fs tries five times, and each of its tries would wait
-# a minute, five times.
+# a minute, five times. Its writes wait for ever, for aiohttp reads nothing while it waits to be told to go on
+# (100-continue): they have a time of their own, and more for more bytes.
 _PATIENCE = {
     "s3a": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 0}}},
 }
+
+_WRITE_SECONDS = 75
+_LEAST_BYTES_A_SECOND = 1_000_000
 
 _KINDS = (
     (stat.S_ISREG, "a file"),
@@ -240,8 +244,13 @@ def create(path: AnyPath) -> Iterator[BinaryIO]:
     if is_address(path):
         content = io.BytesIO()
         yield content
+        written = content.getvalue()
+        seconds = _WRITE_SECONDS + len(written) // _LEAST_BYTES_A_SECOND
         with _store(path) as store:
-            store.pipe_file(str(path), content.getvalue())
+            try:
+                store.pipe_file(str(path), written, timeout=seconds)
+            except TimeoutError as error:
+                raise OSError(errno.ETIMEDOUT, f"it is not written after {seconds} s") from error
         return
     path = Path(path)
     make_folder(path.parent)

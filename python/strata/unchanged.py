@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strata import delta_log, places, storage
+from strata.cluster import Locks
 
 if TYPE_CHECKING:
     import agate
@@ -183,12 +184,13 @@ def spared() -> str:
 def keep_passed() -> str:
     """Write what is known, where there is news; return what stood in the way as a sentence, or nothing."""
     global _is_noted
-    if not _is_noted:
+    # A store that has been given up is not waited for once more.
+    if not _is_noted or Locks.are_lost:
         return ""
+    _is_noted = False
     try:
         with storage.create(_file()) as file:
             file.write(json.dumps(_passed, indent=0, sort_keys=True).encode())
-        _is_noted = False
     except OSError as error:
         return f"{_file()} cannot be written ({storage.said(error)}), so that the next run tests all again."
     return ""

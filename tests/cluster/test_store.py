@@ -41,7 +41,8 @@ def answering(status: int, code: str) -> Iterator[None]:
         protocol_version = "HTTP/1.0"
 
         def refuse(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if not self.headers.get("Expect"):  # else nothing is sent before the answer
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/xml")
@@ -58,17 +59,21 @@ def answering(status: int, code: str) -> Iterator[None]:
     end_part("s3")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", int(PORTS["S3"])), Refusing)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield
-    server.shutdown()
-    server.server_close()
+    try:
+        yield
+    finally:  # or every test to come would meet it
+        server.shutdown()
+        server.server_close()
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """Let the S3 server take connections, and answer nothing."""
     process_of("s3").suspend()
-    yield
-    process_of("s3").resume()
+    try:
+        yield
+    finally:
+        process_of("s3").resume()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strata import landing, places, scanning, sources
+from strata import landing, places, scanning, sources, storage
 from strata.errors import StrataError
 
 SOURCES = sources.load()
@@ -364,6 +365,22 @@ ALLOWED = {
     "places": {"resolve", "is_file()"},
     "samples": {"open"},
 }
+
+
+def test_a_store_that_takes_connections_and_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 0.1, "retries": {"max_attempts": 0}}}
+    monkeypatch.setitem(storage._PATIENCE, "s3a", quick)
+    monkeypatch.setattr(storage, "_WRITE_SECONDS", 1)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a")
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(OSError, match="Read timeout"):
+            storage.info("s3a://lake/one")
+        with pytest.raises(OSError, match="Read timeout"):
+            storage.objects("s3a://lake")
+        with pytest.raises(OSError, match="it is not written after 1 s"), storage.create("s3a://lake/one") as file:
+            file.write(b"a")
 
 
 def test_the_landing_folder_and_the_lake_are_touched_by_one_module_alone() -> None:

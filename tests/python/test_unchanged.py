@@ -14,6 +14,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from conftest import Lake, Run
 from strata import places, samples, unchanged
+from strata.cluster import Locks
 
 EVENTS = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
 SPARED = re.compile(r"(\d+) tests had passed and read nothing that has changed: they were not run again")
@@ -479,3 +480,15 @@ def test_a_file_that_cannot_be_written_is_said(kept: Path) -> None:
     (kept / "one").touch()
     said = r".*/unchanged\.json cannot be written \(.+\), so that the next run tests all again\."
     assert re.fullmatch(said, unchanged.keep_passed())
+
+
+def test_the_file_is_not_written_to_a_store_that_was_given_up(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try would wait for it once more."""
+    before = kept.read_text()
+    unchanged.note_passed("another", "1")
+    monkeypatch.setattr(Locks, "are_lost", True)
+    assert unchanged.keep_passed() == ""
+    assert kept.read_text() == before
+    monkeypatch.setattr(Locks, "are_lost", False)
+    assert unchanged.keep_passed() == ""
+    assert kept.read_text() != before
