@@ -110,7 +110,7 @@ def large_day(measures: Measures, folder: Path, times: int, scale: float) -> lis
     after_2, plain = f"a day of {many:,} purchases after 2", f"a day of {many:,} purchases: MERGE"
     after_30 = f"a day of {many:,} purchases after 30"
     for name, work, days in ((after_2, _day_after, 2), (plain, _plain_day_after, 2), (after_30, _day_after, 30)):
-        here = folder / name.replace(" ", "-")
+        here = folder / f"{work.__name__}-{days}"
         for value in apart(work, here, many, days, times):
             measures.note(name, value)
         shutil.rmtree(here)

@@ -134,10 +134,18 @@ def seconds_of(work: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def _do(work: Callable, arguments: tuple) -> Any:
+    try:
+        return work(*arguments)
+    except Exception as error:
+        # Spark's errors do not pass from one process to another.
+        raise StrataError(f"{work.__name__} failed: {type(error).__name__}: {error}") from None
+
+
 def apart(work: Callable, *arguments: Any) -> Any:
     """Do work in a fresh process, for a process has one lake, and return what it returns."""
     with get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments)
+        return pool.apply(_do, (work, arguments))
 
 
 def places_of(folder: Path) -> dict[str, str]:
