@@ -9,6 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -144,8 +145,8 @@ def _do(work: Callable, arguments: tuple) -> Any:
 
 def apart(work: Callable, *arguments: Any) -> Any:
     """Do work in a fresh process, for a process has one lake, and return what it returns."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_do, (work, arguments))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_do, work, arguments).result()
 
 
 def places_of(folder: Path) -> dict[str, str]:

@@ -83,32 +83,28 @@ def _with_line_feeds(block: bytes) -> bytes:
     return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
 
 
-# A blank line is what Java's trim leaves empty; of JSON, byte order marks are no part of a line.
-_BLANK = re.compile(rb"^[\x00-\x09\x0b-\x20]*$", re.MULTILINE)
-_BLANK_JSON = re.compile(rb"^(?:[\x00-\x09\x0b-\x20]|\xef\xbb\xbf)*$", re.MULTILINE)
-# Searched for one by one, for the pattern is slow and few files have such lines.
-_MAYBE_BLANK = (*(bytes([sign]) + b"\n" for sign in range(33)), b"\xef\xbb\xbf\n")
+# A blank line is what Java's trim leaves empty; of JSON, byte order marks are no part of a line. The line feed before it
+# comes first, for that is found faster than any line's beginning.
+_TRIMMED = bytes(range(33))
+_BLANK = re.compile(rb"\n(?=[\x00-\x09\x0b-\x20]*+\n)")
+_BLANK_JSON = re.compile(rb"\n(?=(?:[\x00-\x09\x0b-\x20]|\xef\xbb\xbf)*+\n)")
 
 
 def _count_rows(block: bytes, blank: re.Pattern[bytes] = _BLANK) -> int:
     """Count the lines of a block that are not blank."""
-    lines = block.count(b"\n")
-    if block[:1] <= b" " or any(mark in block for mark in _MAYBE_BLANK):
-        # The pattern also matches behind the last line feed.
-        lines -= sum(1 for _ in blank.finditer(block)) - 1
-    return lines
+    return block.count(b"\n") - sum(1 for _ in blank.finditer(b"\n" + block))
 
 
 def _has_nul(block: bytes) -> bool:
     """Tell whether a line of a block has a NUL among other characters; Spark's reader doubles it, or ends there."""
-    return b"\0" in block and any(b"\0" in line and not _BLANK.match(line) for line in block.split(b"\n"))
+    return b"\0" in block and any(b"\0" in line and line.strip(_TRIMMED) for line in block.split(b"\n"))
 
 
 def _first_line(block: bytes) -> tuple[bytes | None, bytes]:
     """Split a block into its first line that is not blank, if any, and what follows."""
     while block:
         line, _, block = block.partition(b"\n")
-        if line.strip(bytes(range(33))):
+        if line.strip(_TRIMMED):
             return line, block
     return None, b""
 
