@@ -75,7 +75,7 @@ def _plain_day_after(folder: Path, count: int, days: int, times: int) -> list[fl
     """Return those of the hand-written MERGE for the same."""
     landing = _enter(folder)
     table = samples.PurchaseTable(count, FIRST)
-    spark = session.start(places.lake(), is_small=False).session()
+    spark = session.start(places.lake()).session()
     spark.sql("set spark.sql.ansi.enabled=false")
     for _ in range(days):
         day = table.day

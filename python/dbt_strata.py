@@ -39,10 +39,6 @@ CONNECTING = {
 LISTING = ("build", "run", "retry", "snapshot", "freshness")
 
 
-# Up to this much landed data a run is over before the JVM's optimising compiler has paid for itself.
-SMALL_BYTES = 64 * 1024 * 1024
-
-
 # What macros have as modules.strata.
 LENT = (
     *(delta_log.newest, delta_log.commits_since, delta_log.properties, delta_log.columns),
@@ -162,11 +158,11 @@ class StrataPlugin(dbtPlugin):
         declared = self._declared
         to_list = [source for source in declared.values() if _lists(command, source)]
         stocks = self._list(to_list, paths)
-        known_bytes = sum(
+        landed_bytes = sum(
             stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
             for name, source in declared.items()
         )
-        session.start(places.lake(), is_small=known_bytes < SMALL_BYTES)
+        session.start(places.lake(), landed_bytes)
         self._is_embedded = True
         self._take(stocks, len(to_list) == len(declared), None)
 

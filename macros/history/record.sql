@@ -118,8 +118,9 @@
 
 
 {#-
-  Record a day: what was taken of it. A day's year is written anew as one file, so that the record is read from few. A row
-  that a restored version of the history may stand on is not changed: then a generation begins.
+  Record a day: what was taken of it. With the first day of each month its year is written anew as one file, so that the
+  record is read from few; the others are appended, at a third of the time. A row that a restored version of the history
+  may stand on is not changed: then a generation begins.
 -#}
 {% macro _record_day(state, day, known, taken) %}
     {%- if state.generation == '0' or (known is not none and known[0] != day.content and not state.replay) -%}
@@ -129,11 +130,8 @@
         history = {{ _text_literal(state.name) }} and generation = {{ state.generation }}
         and landed_on >= date'{{ day.day[:4] }}-01-01' and landed_on <= date'{{ day.day[:4] }}-12-31'
     {%- endset -%}
-    {% call statement('record_day') -%}
-        insert into {{ state.days }} replace where {{ year }}
-        select * from {{ state.days }}
-        where {{ year }} and landed_on <> date'{{ day.day }}'
-        union all
+    {%- set is_appended = known is none and not day.day.endswith('-01') -%}
+    {%- set row -%}
         select
             {{ _text_literal(state.name) }} as history,
             {{ state.generation }} as generation,
@@ -141,6 +139,20 @@
             {{ _text_literal(taken[0]) }} as content,
             double({{ taken[1] }}) as removed_share,
             double({{ taken[2] }}) as quarantined_share
+    {%- endset -%}
+    {% call statement('record_day') -%}
+        insert into {{ state.days }}
+        {%- if is_appended %}
+        {{ row }}
+        {%- else %}
+        replace where {{ year }}
+        select /*+ coalesce(1) */ * from (
+            select * from {{ state.days }}
+            where {{ year }} and landed_on <> date'{{ day.day }}'
+            union all
+            {{ row }}
+        )
+        {%- endif %}
     {%- endcall %}
 {% endmacro %}
 

@@ -83,8 +83,8 @@ def _with_line_feeds(block: bytes) -> bytes:
     return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
 
 
-# A blank line is what Java's trim leaves empty; of JSON, byte order marks are no part of a line. The line feed before it
-# comes first, for that is found faster than any line's beginning.
+# A blank line is what Java's trim leaves empty; of JSON, byte order marks are no part of a line. The line feed before
+# it comes first, for that is found faster than any line's beginning.
 _TRIMMED = bytes(range(33))
 _BLANK = re.compile(rb"\n(?=[\x00-\x09\x0b-\x20]*+\n)")
 _BLANK_JSON = re.compile(rb"\n(?=(?:[\x00-\x09\x0b-\x20]|\xef\xbb\xbf)*+\n)")

@@ -28,21 +28,25 @@ from strata.errors import StrataError
 FAIL_ON_REFUSED_FILES = "strata-on-run-end-1"
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
-# Spark's interpreter instead of code generated and compiled for each of thousands of statements on a few rows: for a
-# lake of this process, and for commands in processes of their own that are not about how people have it set.
-INTERPRETED = (
-    "spark.sql.codegen.wholeStage=false spark.sql.codegen.factoryMode=NO_CODEGEN spark.sql.shuffle.partitions=1"
-)
-# Besides: Java's optimising compiler, which pays over a module's hundreds of commands, and not over one of little data;
-# a catalog that need not outlive the module, and a log store that starts no process of the system for each file. The
-# fuzzer goes without.
+# Spark as it is where little has landed, for whoever starts it first. Besides: Java's optimising compiler, which pays
+# over a module's hundreds of commands, and not over one of little data; a catalog that need not outlive the module, and
+# a log store that starts no process of the system for each file.
 QUICK = {
     "STRATA_JAVA_OPTIONS": "-XX:TieredStopAtLevel=4",
-    "STRATA_SPARK_SETTINGS": (
-        f"{INTERPRETED} spark.delta.logStore.file.impl=io.delta.storage.LocalLogStore "
-        "spark.sql.catalogImplementation=in-memory"
+    "STRATA_SPARK_SETTINGS": " ".join(
+        f"{name}={value}"
+        for name, value in {
+            **session.INTERPRETED,
+            "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
+            "spark.sql.catalogImplementation": "in-memory",
+        }.items()
     ),
 }
+
+# Spark as it is where much has landed, whatever has: the fuzzer's lakes hold little.
+GENERATED_CODE = (
+    "spark.sql.codegen.wholeStage=true spark.sql.codegen.factoryMode=FALLBACK spark.sql.shuffle.partitions=4"
+)
 
 
 # Commands that are handed the parsed project: dbt would parse it anew whenever a variable is another one than before.

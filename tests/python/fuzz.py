@@ -30,7 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import fuzz_check
 import fuzz_reading
-from conftest import MODIFIED_AT, Lake, Run
+from conftest import GENERATED_CODE, MODIFIED_AT, Lake, Run
 from fuzz_check import ANY, RULES, Checked, Finding, Tables
 from fuzz_mutations import FIRST_DAY, MUTATIONS, SOURCES, File, files_of_round, zipped
 from strata import history, places, session
@@ -441,6 +441,7 @@ def fuzz(
     if only:
         left_out = frozenset(MUTATIONS) - frozenset(only.split(","))
     os.chdir(places.ROOT)
+    os.environ.setdefault("STRATA_SPARK_SETTINGS", GENERATED_CODE)
     console = Console(width=None)
     teller = Teller(console)
     folder = Path(tempfile.mkdtemp(prefix="strata_fuzz_"))

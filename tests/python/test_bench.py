@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import run
-from conftest import INTERPRETED
 from measuring import DBT, MEMORY, Measures, Row
 from strata import dbt_run, places
 from strata.errors import StrataError
@@ -60,7 +59,6 @@ def test_a_part_is_measured_and_its_ratios_printed() -> None:
         [sys.executable, str(BENCH / "run.py"), "--only", "sensors", "--times", "1", "--scale", "0.001"],
         env={
             **os.environ,
-            "STRATA_SPARK_SETTINGS": INTERPRETED,
             "PYTHONPATH": str(places.ROOT / "python"),
             "COLUMNS": "200",
         },

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import INTERPRETED, Lake, copy_what_git_knows
+from conftest import Lake, copy_what_git_knows
 from strata import places, samples
 
 
@@ -31,7 +31,6 @@ class Checkout:
             "PYTHONPATH": str(self.folder / "python"),
             "DBT_USE_COLORS": "false",
             "STRATA_SCHEMA_PREFIX": "mr_7",
-            "STRATA_SPARK_SETTINGS": INTERPRETED,
         }
         done = subprocess.run(command, cwd=self.folder, env=kept | given | environment, capture_output=True, text=True)
         assert (done.returncode == 0) is succeeds, done.stdout + done.stderr

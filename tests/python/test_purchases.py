@@ -21,7 +21,7 @@ import agate
 import pytest
 
 import reference_purchases as reference
-from conftest import INTERPRETED, QUICK, Lake, Run
+from conftest import QUICK, Lake, Run
 from strata import history, landing, places
 from strata.sources import Source
 
@@ -545,6 +545,22 @@ def test_a_refused_rebuild_leaves_the_history(played) -> None:
     assert versions(own) == expected(days)
 
 
+def test_the_record_has_a_row_a_day_and_few_files(lake: Lake) -> None:
+    """A month's first day writes the record's year anew, as one file; what is there is never taken for new."""
+    days = [date(2023, 1, 30) + timedelta(days=number) for number in range(5)]
+    own = fresh(lake, "recorded", {landed: TEN for landed in days})
+    assert own.strata(catch_up).success
+    recorded = "select landed_on from stage.history_days order by 1"
+    files = "select count(distinct _metadata.file_path) from stage.history_days"
+    assert own.rows(recorded) == [(landed,) for landed in days]
+    assert own.rows(files) == [(3,)], "of January and 1 February one, and one each of the two days since"
+    # As a run leaves it that died behind the record.
+    own.rows("alter table stage.purchases set tblproperties ('strata.through' = '2023-02-02')")
+    assert own.strata(catch_up).success
+    assert own.rows(recorded) == [(landed,) for landed in days]
+    assert own.rows(files) == [(1,)]
+
+
 def test_a_record_in_one_text_is_taken_over_by_a_rebuild(lake: Lake) -> None:
     own = fresh(lake, "older", {day(0): TEN, day(1): TEN[:9], day(2): TEN[:8]})
     assert own.strata(catch_up).success
@@ -725,7 +741,7 @@ def environment(folder: Path, base: Path | None = None) -> dict[str, str]:
     # A module's own Spark has its catalog in memory; processes find each other's tables in one that stays.
     for name in ("STRATA_SCHEMA_PREFIX", *QUICK):
         variables.pop(name, None)
-    return variables | {"STRATA_SPARK_SETTINGS": INTERPRETED}
+    return variables
 
 
 def strata(folder: Path, *arguments: str) -> subprocess.Popen:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conftest import INTERPRETED
+from conftest import GENERATED_CODE
 from strata import jars, java, lake, places, session, settings, sources
 from strata.dbt_run import of_subject
 from strata.errors import StrataError
@@ -34,7 +34,6 @@ def environment_in(tmp_path: Path) -> dict[str, str]:
         **os.environ,
         "STRATA_LAKE": str(tmp_path / "lake"),
         "STRATA_LANDING": str(tmp_path / "landing"),
-        "STRATA_SPARK_SETTINGS": INTERPRETED,
         "DBT_TARGET_PATH": str(tmp_path.parent / "target"),
         "DBT_USE_COLORS": "false",
     }
@@ -274,6 +273,28 @@ def test_javas_options_hold_paths_whatever_is_in_them(monkeypatch: pytest.Monkey
     options = session.configuration(Path("/lake"))["spark.driver.extraJavaOptions"]
     assert '"-Dstrata.log=/a \\"b\\\\c,d/logs/spark.log"' in options
     assert '"-Dlog4j2.configurationFile=file:///a%20%22b%5Cc%2Cd/conf/log4j2.properties"' in options
+
+
+@pytest.mark.parametrize(
+    ("landed_bytes", "compiles", "generates"),
+    [
+        (4 * 1024**2 - 1, False, False),
+        (4 * 1024**2, False, True),
+        (64 * 1024**2 - 1, False, True),
+        (64 * 1024**2, True, True),
+    ],
+)
+def test_where_little_has_landed_less_is_compiled(landed_bytes: int, compiles: bool, generates: bool) -> None:
+    settings = session.configuration(Path("/lake"), landed_bytes)
+    assert ("-XX:TieredStopAtLevel=1" not in settings["spark.driver.extraJavaOptions"]) is compiles
+    assert (settings.get("spark.sql.adaptive.enabled") != "false") is compiles
+    assert (settings.get("spark.sql.codegen.wholeStage") != "false") is generates
+    assert (settings.get("spark.sql.codegen.factoryMode") != "NO_CODEGEN") is generates
+
+
+def test_settings_of_the_environment_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATA_SPARK_SETTINGS", "spark.sql.codegen.wholeStage=true")
+    assert session.configuration(Path("/lake"), 0)["spark.sql.codegen.wholeStage"] == "true"
 
 
 def test_spark_substitutes_nothing_in_what_lands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -535,14 +556,14 @@ def test_a_run_killed_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
 def test_a_run_that_succeeds_prints_dbts_lines_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "landing" / "events").mkdir(parents=True)
     (tmp_path / "landing" / "events" / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
-    done = run(tmp_path, "run", "--select", "+raw_events", STRATA_SPARK_SETTINGS="")
+    done = run(tmp_path, "run", "--select", "+raw_events", STRATA_SPARK_SETTINGS=GENERATED_CODE)
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
     assert [line for line in done.stdout.splitlines() if not re.match(r"\d\d:\d\d:\d\d", line)] == []
     assert "WARN" not in done.stdout.replace("WARN=0", "")
     # And in a zone that is not UTC, quietly: only the result, in UTC.
     sql = "select max(loaded_at) > timestamp'2026-01-01' as b, max(cast(time as timestamp)) as t from raw.events"
-    again = {"STRATA_SPARK_SETTINGS": "", "TZ": "America/New_York"}
+    again = {"STRATA_SPARK_SETTINGS": GENERATED_CODE, "TZ": "America/New_York"}
     shown = run(tmp_path, "-q", "show", "--inline", sql, "--output", "json", **again)
     assert shown.stderr == ""
     assert json.loads(shown.stdout) == {"show": [{"b": True, "t": "2026-01-01T10:00:00"}]}
