@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import math
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +41,11 @@ _PATIENCE = {
 
 _WRITE_SECONDS = 75
 _LEAST_BYTES_A_SECOND = 1_000_000
+# A store that was waited for in vain so long is not waited for again, as long: a run asks it for a dozen things at its
+# end, and would wait for each.
+_VAIN_SECONDS = 30
+_SILENT_SECONDS = 60
+_silent_since: dict[str, float] = {}
 
 _KINDS = (
     (stat.S_ISREG, "a file"),
@@ -102,15 +109,21 @@ def said(error: OSError) -> str:
 @contextlib.contextmanager
 def _store(address: AnyPath) -> Iterator[Any]:
     """Give fsspec's file system of an address; whatever goes wrong with it is an OSError."""
+    bucket = "/".join(str(address).split("/")[:3])
+    began = time.monotonic()
+    if began - _silent_since.get(bucket, -math.inf) < _SILENT_SECONDS:
+        raise OSError(errno.ETIMEDOUT, f"{bucket} did not answer a moment ago")
     try:
         import fsspec
 
         # What another client has written a moment ago is there.
         options = _PATIENCE.get(str(address).split("://")[0], {})
         yield fsspec.core.url_to_fs(str(address), use_listings_cache=False, **options)[0]
-    except OSError:
-        raise
     except Exception as error:
+        if time.monotonic() - began >= _VAIN_SECONDS:
+            _silent_since[bucket] = time.monotonic()
+        if isinstance(error, OSError):
+            raise
         raise OSError(errno.EIO, f"{type(error).__name__}: {error}".rstrip(".")) from error
 
 

@@ -371,6 +371,7 @@ def test_a_store_that_takes_connections_and_answers_nothing_is_given_up(monkeypa
     quick = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 0.1, "retries": {"max_attempts": 0}}}
     monkeypatch.setitem(storage._PATIENCE, "s3a", quick)
     monkeypatch.setattr(storage, "_WRITE_SECONDS", 1)
+    monkeypatch.setattr(storage, "_silent_since", {})
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a")
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
@@ -381,6 +382,18 @@ def test_a_store_that_takes_connections_and_answers_nothing_is_given_up(monkeypa
             storage.objects("s3a://lake")
         with pytest.raises(OSError, match="it is not written after 1 s"), storage.create("s3a://lake/one") as file:
             file.write(b"a")
+        # What was waited for in vain is not waited for again at once.
+        monkeypatch.setattr(storage, "_VAIN_SECONDS", 0.5)
+        with pytest.raises(OSError, match="it is not written after 1 s"), storage.create("s3a://lake/one") as file:
+            file.write(b"a")
+        for ask in (storage.info, storage.objects):
+            with pytest.raises(OSError, match="s3a://lake did not answer a moment ago"):
+                ask("s3a://lake/two")
+        with pytest.raises(OSError, match="Read timeout"):
+            storage.info("s3a://another/one")
+        monkeypatch.setattr(storage, "_SILENT_SECONDS", 0)
+        with pytest.raises(OSError, match="Read timeout"):
+            storage.info("s3a://lake/two")
 
 
 def test_the_landing_folder_and_the_lake_are_touched_by_one_module_alone() -> None:

@@ -548,7 +548,7 @@ def test_a_refused_rebuild_leaves_the_history(played) -> None:
 def test_the_record_has_a_row_a_day_and_few_files(lake: Lake) -> None:
     """A month's first day writes the record's year anew, as one file; what is there is never taken for new."""
     days = [date(2023, 1, 30) + timedelta(days=number) for number in range(5)]
-    own = fresh(lake, "recorded", {landed: TEN for landed in days})
+    own = fresh(lake, "recorded", dict.fromkeys(days, TEN))
     assert own.strata(catch_up).success
     recorded = "select landed_on from stage.history_days order by 1"
     files = "select count(distinct _metadata.file_path) from stage.history_days"
