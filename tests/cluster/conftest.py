@@ -146,10 +146,10 @@ class Client:
     def end(self, process: subprocess.Popen) -> Done:
         """Wait for a command, and return what became of it."""
         try:
-            said = process.communicate(timeout=300)[0]
+            said = process.communicate(timeout=600)[0]
         except subprocess.TimeoutExpired:
             process.kill()
-            raise AssertionError(f"not ended after 300 s: {process.communicate()[0]}") from None
+            raise AssertionError(f"not ended after 600 s: {process.communicate()[0]}") from None
         return Done(process.returncode, said, self.statuses())
 
     def statuses(self) -> dict[str, str]:
