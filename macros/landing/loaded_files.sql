@@ -301,7 +301,8 @@
 
 {#-
   Whether a file of CSV has a row whose time is later than the file's modification, an aggregate over its rows in raw. Most
-  rows are told by their date, whose text is soon read; only those near to the modification are read as times. Of lines _load_lines() tells it.
+  rows are told by their date, whose text is soon read; only those near to the modification are read as times. Of lines
+  _load_lines() tells it.
 -#}
 {% macro _is_ahead_of_file(source) -%}
     {%- set column = _declared_column(source, source.time) if source.time else none -%}

@@ -41,8 +41,8 @@ _PATIENCE = {
 
 _WRITE_SECONDS = 75
 _LEAST_BYTES_A_SECOND = 1_000_000
-# A store that was waited for in vain so long is not waited for again, as long: a run asks it for a dozen things at its
-# end, and would wait for each.
+# A run asks a store for a dozen things, and would wait for each: one that was waited for in vain for the first of these
+# is asked nothing for the second. Since when it is silent stands under its scheme and bucket.
 _VAIN_SECONDS = 30
 _SILENT_SECONDS = 60
 _silent_since: dict[str, float] = {}
@@ -120,7 +120,8 @@ def _store(address: AnyPath) -> Iterator[Any]:
         options = _PATIENCE.get(str(address).split("://")[0], {})
         yield fsspec.core.url_to_fs(str(address), use_listings_cache=False, **options)[0]
     except Exception as error:
-        if time.monotonic() - began >= _VAIN_SECONDS:
+        # That something is not there is an answer, however late.
+        if not isinstance(error, FileNotFoundError) and time.monotonic() - began >= _VAIN_SECONDS:
             _silent_since[bucket] = time.monotonic()
         if isinstance(error, OSError):
             raise

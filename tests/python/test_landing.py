@@ -346,27 +346,6 @@ def test_a_line_of_json_may_be_longer_than_one_of_csv_and_not_without_end(
 # --- storage ----------------------------------------------------------------------------------------------------------
 
 
-# What asks the file system for something; called or not, but for what an entry of storage has too.
-TOUCHING = """
-    open FileIO walk scandir listdir glob rglob iterdir stat lstat fstat access readlink resolve realpath exists lexists
-    is_file() is_dir is_symlink isfile isdir islink samefile getsize getmtime mkdir makedirs touch unlink rename rmdir
-    rmtree move copy copytree disk_usage chmod utime symlink symlink_to hardlink_to read_text read_bytes write_text
-    write_bytes os.link os.remove os.replace
-"""
-# Modules that ask it for other places: the project, its environment, what is made for a while.
-OF_OTHER_PLACES = """
-    class_archive inferring jars java new_source packages project session settings sources
-"""
-# dbt's connection, and the machine; profiles.yml, packages and the archive; the locks; the project's folder; a stream.
-ALLOWED = {
-    "cluster": {"open", "read_text", "readlink"},
-    "cli": {"exists", "glob", "is_dir", "read_text", "resolve"},
-    "lake": {"open"},
-    "places": {"resolve", "is_file()"},
-    "samples": {"open"},
-}
-
-
 def test_a_store_that_takes_connections_and_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 0.1, "retries": {"max_attempts": 0}}}
     monkeypatch.setitem(storage._PATIENCE, "s3a", quick)
@@ -394,6 +373,27 @@ def test_a_store_that_takes_connections_and_answers_nothing_is_given_up(monkeypa
         monkeypatch.setattr(storage, "_SILENT_SECONDS", 0)
         with pytest.raises(OSError, match="Read timeout"):
             storage.info("s3a://lake/two")
+
+
+# What asks the file system for something; called or not, but for what an entry of storage has too.
+TOUCHING = """
+    open FileIO walk scandir listdir glob rglob iterdir stat lstat fstat access readlink resolve realpath exists lexists
+    is_file() is_dir is_symlink isfile isdir islink samefile getsize getmtime mkdir makedirs touch unlink rename rmdir
+    rmtree move copy copytree disk_usage chmod utime symlink symlink_to hardlink_to read_text read_bytes write_text
+    write_bytes os.link os.remove os.replace
+"""
+# Modules that ask it for other places: the project, its environment, what is made for a while.
+OF_OTHER_PLACES = """
+    class_archive inferring jars java new_source packages project session settings sources
+"""
+# dbt's connection, and the machine; profiles.yml, packages and the archive; the locks; the project's folder; a stream.
+ALLOWED = {
+    "cluster": {"open", "read_text", "readlink"},
+    "cli": {"exists", "glob", "is_dir", "read_text", "resolve"},
+    "lake": {"open"},
+    "places": {"resolve", "is_file()"},
+    "samples": {"open"},
+}
 
 
 def test_the_landing_folder_and_the_lake_are_touched_by_one_module_alone() -> None:
