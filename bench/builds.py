@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -140,6 +141,11 @@ class _Purchases:
 def _take_days(folder: Path, source: str, land: Callable[[Path, int, int], None], count: int, days: int) -> Callable:
     """Land days and have each taken by a run of its own, as if one had come a day; return what lands the next."""
     enter(folder)
+    # Before much has landed Spark starts as it does for little, and this one takes all days.
+    os.environ["STRATA_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=4"
+    os.environ["STRATA_SPARK_SETTINGS"] = (
+        "spark.sql.codegen.wholeStage=true spark.sql.codegen.factoryMode=FALLBACK spark.sql.shuffle.partitions=4"
+    )
     options = DbtOptions()
     for day in range(days):
         land(places.landing(), day, count)
