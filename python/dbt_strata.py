@@ -56,6 +56,10 @@ ENGINE_TABLES = ("loaded_files", "history_days")
 WRITING = ("build", "run", "retry", "snapshot", "seed", "clone", "freshness")
 
 
+# What a run reads again of what has landed, beside what is new: some tables and tests are of all rows, in columns.
+OF_KNOWN = 0.1
+
+
 def _lists(command: str, source: sources.Source) -> bool:
     return command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
 
@@ -140,7 +144,7 @@ class StrataPlugin(dbtPlugin):
             is_embedded = cluster.is_embedded(profile.credentials)
             places.check(is_embedded)
             if is_embedded:
-                self._take_embedded(command, variables.paths)
+                self._take_embedded(command, variables, flags)
             else:
                 cluster.check(profile.credentials)
                 cluster.speak_plainly()
@@ -153,16 +157,18 @@ class StrataPlugin(dbtPlugin):
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 
-    def _take_embedded(self, command: str, paths: dict[str, str]) -> None:
+    def _take_embedded(self, command: str, variables: settings.Settings, flags: Any) -> None:
         """Take stock while Spark starts, in a lake that this process then holds."""
         declared = self._declared
         to_list = [source for source in declared.values() if _lists(command, source)]
-        stocks = self._list(to_list, paths)
-        landed_bytes = sum(
+        stocks = self._list(to_list, variables.paths)
+        all_bytes = sum(
             stocks[name].total_bytes if name in stocks else landing.known_bytes(source)
             for name, source in declared.items()
         )
-        session.start(places.lake(), landed_bytes)
+        is_of_all = getattr(flags, "FULL_REFRESH", False) or variables.history or variables.test_everything
+        new_bytes = sum(stock.new_bytes for stock in stocks.values())
+        session.start(places.lake(), all_bytes if is_of_all else new_bytes + OF_KNOWN * all_bytes)
         self._is_embedded = True
         self._take(stocks, len(to_list) == len(declared), None)
 

@@ -20,7 +20,10 @@
     {%- set existing = load_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set scopes = graph.get('strata_scopes', {}).pop(model.unique_id, []) -%}
-    {%- set properties = {'delta.enableChangeDataFeed': 'true'} if _is_followed() else {} -%}
+    {%- set keeps_changes = _is_followed() or (
+        existing is not none and target.type != 'databricks' and modules.strata.is_large(this.schema, this.identifier)
+    ) -%}
+    {%- set properties = {'delta.enableChangeDataFeed': 'true'} if keeps_changes else {} -%}
     {%- for scope in scopes if scope.through is not none -%}
         {% do properties.update({scope.property: scope.through}) %}
     {%- endfor -%}
@@ -42,7 +45,7 @@
         {%- endif -%}
     {%- else -%}
         {#- Before the write: what was written without is never told. -#}
-        {%- if _is_followed() and _table_property(target_relation, 'delta.enableChangeDataFeed') != 'true' -%}
+        {%- if keeps_changes and _table_property(target_relation, 'delta.enableChangeDataFeed') != 'true' -%}
             {% do _set_table_properties(target_relation, {'delta.enableChangeDataFeed': 'true'}) %}
         {%- endif -%}
         {% call statement('main') -%}
@@ -62,7 +65,10 @@
 {% endmaterialization %}
 
 
-{#- Whether a table follows that of this model by its changes: only then they are kept, for they cost. -#}
+{#-
+  Whether a table follows that of this model by its changes: these are kept then, and of a large table, whose tests look at them; for
+  they cost.
+-#}
 {% macro _is_followed() %}
     {%- for node in graph.nodes.values()
         if node.config.get('incremental_strategy') in ('replace_where', 'append_new') and model.unique_id in node.depends_on.nodes -%}

@@ -162,7 +162,7 @@
     {%- if keys is none -%}
         {{ return(changed ~ ' as its_rows') }}
     {%- endif -%}
-    {%- set named, equal = [], [] -%}
+    {%- set named, equal, within = [], [], _key_ranges(keys, changed) -%}
     {%- for key in keys -%}
         {% do named.append(key ~ ' as _changed_key_' ~ loop.index) %}
         {% do equal.append(key ~ ' <=> _changed_key_' ~ loop.index) %}
@@ -171,12 +171,40 @@
         (
             select every_row.*
             {#- By its version: Spark takes a table by its name and its changes for the same, where both are in one query. #}
-            from {{ relation }} version as of {{ commits[0].version }} as every_row
+            from (
+                select * from {{ relation }} version as of {{ commits[0].version }}
+                {{ 'where ' ~ within | join(' and ') if within }}
+            ) as every_row
             left semi join (select distinct {{ named | join(', ') }} from {{ changed }}) as changed
                 on {{ equal | join(' and ') }}
         ) as its_rows
     {%- endset -%}
     {{ return(rows) }}
+{% endmacro %}
+
+
+{#-
+  The ranges in which the keys of changed rows lie, as conditions, so that Delta leaves out the files that can hold no such key. Of
+  times and of what else grows that is most of a table; of a type whose text is not its value nothing is said.
+-#}
+{% macro _key_ranges(keys, changed) %}
+    {%- set asked, conditions = [], [] -%}
+    {%- for key in keys -%}
+        {% do asked.extend([
+            'cast(min(' ~ key ~ ') as string)', 'cast(max(' ~ key ~ ') as string)', 'typeof(min(' ~ key ~ '))', 'count_if(' ~ key ~ ' is null)',
+        ]) %}
+    {%- endfor -%}
+    {%- set told = run_query('select ' ~ asked | join(', ') ~ ' from ' ~ changed)[0] -%}
+    {%- for key in keys -%}
+        {%- set least, most, type, null_count = told[4 * loop.index0], told[4 * loop.index0 + 1], told[4 * loop.index0 + 2], told[4 * loop.index0 + 3] -%}
+        {%- if least is not none and type in ('string', 'date', 'timestamp', 'tinyint', 'smallint', 'int', 'bigint') -%}
+            {% do conditions.append(
+                '(' ~ key ~ ' between cast(' ~ _text_literal(least) ~ ' as ' ~ type ~ ') and cast(' ~ _text_literal(most) ~ ' as ' ~ type ~ ')'
+                ~ (' or ' ~ key ~ ' is null' if null_count else '') ~ ')'
+            ) %}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(conditions) }}
 {% endmacro %}
 
 

@@ -278,6 +278,11 @@ class Stock:
             self._found[landed.path] = replace(before, stamp=[], fault=landed.fault, **known)
 
     @property
+    def new_bytes(self) -> int:
+        """The size of the files that are new or changed, in bytes."""
+        return sum(landed.size for landed in self._to_scan)
+
+    @property
     def total_bytes(self) -> int:
         """The size of all files known, new ones included, in bytes."""
         return sum(landed.size for landed in {**self._known, **self._found}.values())

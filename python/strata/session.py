@@ -30,7 +30,7 @@ def _utf8_locale() -> dict[str, str]:
     return {} if said.lower().replace("-", "").endswith("utf8") else {"LC_ALL": "C.UTF-8"}
 
 
-# Up to so much landed data a run is over before Java's optimising compiler has paid for itself, and up to so little
+# Up to so much landed data to read a run is over before Java's optimising compiler has paid for itself, and up to so little
 # before the code has that Spark generates and Java compiles for each statement.
 SMALL_BYTES = 64 * 1024 * 1024
 TINY_BYTES = 4 * 1024 * 1024
@@ -42,8 +42,8 @@ INTERPRETED = {
 }
 
 
-def configuration(lake_folder: Path, landed_bytes: float = math.inf) -> dict[str, str]:
-    """Return Spark's settings for a lake, by name; where little has landed, those of a quick start."""
+def configuration(lake_folder: Path, bytes_to_read: float = math.inf) -> dict[str, str]:
+    """Return Spark's settings for a lake, by name; where little is to be read, those of a quick start."""
     java_options = [
         # An address: in a path a comma would part two files.
         f"-Dlog4j2.configurationFile={(places.ROOT / 'conf' / 'log4j2.properties').as_uri()}",
@@ -53,7 +53,7 @@ def configuration(lake_folder: Path, landed_bytes: float = math.inf) -> dict[str
         "-Duser.timezone=UTC",
         "-XX:+UseSerialGC",
     ]
-    if landed_bytes < SMALL_BYTES:
+    if bytes_to_read < SMALL_BYTES:
         # Without the optimising compiler Java keeps little room for code, and would compile again what it has dropped.
         java_options += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"]
     if places.class_archive().exists():
@@ -94,10 +94,10 @@ def configuration(lake_folder: Path, landed_bytes: float = math.inf) -> dict[str
         # A MERGE alone generates some hundred classes: with the default of 100 each statement drops those of the last.
         "spark.sql.codegen.cache.maxEntries": "2000",
     }
-    if landed_bytes < SMALL_BYTES:
+    if bytes_to_read < SMALL_BYTES:
         # Replanning at each shuffle costs more than a shuffle of little data.
         settings["spark.sql.adaptive.enabled"] = "false"
-    if landed_bytes < TINY_BYTES:
+    if bytes_to_read < TINY_BYTES:
         settings |= INTERPRETED
     for setting in os.environ.get("STRATA_SPARK_SETTINGS", "").split():
         name, equals, value = setting.partition("=")
@@ -116,9 +116,9 @@ def configuration(lake_folder: Path, landed_bytes: float = math.inf) -> dict[str
 class EmbeddedSpark:
     """A JVM and its Spark session, started in the background; whoever asks pyspark for the session waits for it."""
 
-    def __init__(self, lake_folder: Path, landed_bytes: float) -> None:
+    def __init__(self, lake_folder: Path, bytes_to_read: float) -> None:
         self.lake = lake_folder
-        self.landed_bytes = landed_bytes
+        self.bytes_to_read = bytes_to_read
         self.descriptor = lake.hold(lake_folder)
         self.error: StrataError | None = None
         self._gateway = None
@@ -137,7 +137,7 @@ class EmbeddedSpark:
             locked.set()
             try:
                 places.logs().mkdir(parents=True, exist_ok=True)
-                conf = SparkConf(loadDefaults=False).setAll(list(configuration(self.lake, self.landed_bytes).items()))
+                conf = SparkConf(loadDefaults=False).setAll(list(configuration(self.lake, self.bytes_to_read).items()))
                 with open(places.logs() / "spark.log", "ab") as log:
                     streams = {"stdout": log, "stderr": log, "pass_fds": (self.descriptor,)}
                     with changed_environment(**_utf8_locale()):
@@ -186,7 +186,7 @@ class EmbeddedSpark:
         lake.release(self.lake)
 
 
-def start(lake_folder: Path, landed_bytes: float = math.inf) -> EmbeddedSpark:
+def start(lake_folder: Path, bytes_to_read: float = math.inf) -> EmbeddedSpark:
     """Start the embedded Spark of a lake, or return the one that runs; raise StrataError when it may not start."""
     global _current
     if _current is not None:
@@ -203,7 +203,7 @@ def start(lake_folder: Path, landed_bytes: float = math.inf) -> EmbeddedSpark:
     # pyspark turns timestamps into this process's local time: make that UTC as well.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    _current = EmbeddedSpark(lake_folder, landed_bytes)
+    _current = EmbeddedSpark(lake_folder, bytes_to_read)
     return _current
 
 

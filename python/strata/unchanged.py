@@ -37,7 +37,7 @@ _MOVING = re.compile(
 )
 
 # Of a smaller table all rows are read sooner than the feed of those that changed.
-LARGE_BYTES = 64 * 1024 * 1024
+LARGE_BYTES = 16 * 1024 * 1024
 
 # Longer answers are not kept.
 LONGEST_ANSWER = 100

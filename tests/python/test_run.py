@@ -276,7 +276,7 @@ def test_javas_options_hold_paths_whatever_is_in_them(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("landed_bytes", "compiles", "generates"),
+    ("bytes_to_read", "compiles", "generates"),
     [
         (4 * 1024**2 - 1, False, False),
         (4 * 1024**2, False, True),
@@ -284,8 +284,8 @@ def test_javas_options_hold_paths_whatever_is_in_them(monkeypatch: pytest.Monkey
         (64 * 1024**2, True, True),
     ],
 )
-def test_where_little_has_landed_less_is_compiled(landed_bytes: int, compiles: bool, generates: bool) -> None:
-    settings = session.configuration(Path("/lake"), landed_bytes)
+def test_where_little_is_read_less_is_compiled(bytes_to_read: int, compiles: bool, generates: bool) -> None:
+    settings = session.configuration(Path("/lake"), bytes_to_read)
     assert ("-XX:TieredStopAtLevel=1" not in settings["spark.driver.extraJavaOptions"]) is compiles
     assert (settings.get("spark.sql.adaptive.enabled") != "false") is compiles
     assert (settings.get("spark.sql.codegen.wholeStage") != "false") is generates

@@ -13,7 +13,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from conftest import Lake, Run
-from strata import places, samples, unchanged
+from strata import places, samples, session, unchanged
 from strata.cluster import Locks
 
 EVENTS = "time,action\n" + "".join(f"2026-01-05T{hour:02}:00:00Z,Open\n" for hour in range(24))
@@ -53,6 +53,25 @@ def test_another_variable_is_another_test(lake: Lake) -> None:
     run, spared = checked(lake, top_windows=9)
     assert not run.success, "ten windows are there"
     assert 0 < of_all - spared < 5
+
+
+def test_spark_starts_by_what_a_run_reads(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is new, a tenth of the rest, and all of it where all is made anew."""
+    told, start = [], session.start
+
+    def noted(folder: Path, bytes_to_read: float):
+        told.append(bytes_to_read)
+        return start(folder, bytes_to_read)
+
+    monkeypatch.setattr(session, "start", noted)
+    own = replace(lake, prefix="read", landing_name="read landing", subject=None)
+    size = own.land("a.csv", EVENTS).stat().st_size
+    select = ("--select", "raw_events")
+    assert own.run(*select).success
+    assert own.run(*select).success
+    assert own.run("--full-refresh", *select).success
+    assert own.run(*select, test_everything=True).success
+    assert told == [pytest.approx(size * share) for share in (1.1, 0.1, 1, 1)]
 
 
 # What is done by hand to tables, each of which a test then finds.
@@ -115,6 +134,8 @@ def large(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
     monkeypatch.setattr(unchanged, "LARGE_BYTES", 0)
     own = replace(lake, prefix="large", landing_name="large landing")
     own.land("a.csv", EVENTS)
+    # A text among the keys that means something in SQL.
+    own.land("it's \\.csv", EVENTS.replace("01-05", "01-04"))
     assert own.build().success
     return own
 
@@ -147,6 +168,21 @@ def test_a_wrong_row_of_a_large_table_is_found_until_it_is_mended(large: Lake, s
     run, _ = checked(large)
     assert run.success, run.said
     assert (of_changes(run) > 0) == (table in FED)
+
+
+def test_a_large_table_that_nothing_follows_keeps_from_then_on_what_changes(large: Lake) -> None:
+    large.land("more.csv", EVENTS.replace("01-05", "01-07"))
+    assert large.build().success
+    fed = large.rows("show tblproperties mart.action_windows ('delta.enableChangeDataFeed')")
+    assert fed == [("delta.enableChangeDataFeed", "true")]
+    before = large.rows("describe history mart.action_windows limit 1")[0][0]
+    large.rows("insert into mart.action_windows select * from mart.action_windows where hour(window_start) = 3")
+    run, _ = checked(large)
+    assert run.nodes["unique_action_windows_window_start"] == "fail"
+    large.rows(f"restore table mart.action_windows to version as of {before}")
+    run, _ = checked(large)
+    assert run.success, run.said
+    assert of_changes(run) > 0
 
 
 def test_a_wrong_row_that_has_gone_again_is_none(large: Lake) -> None:
