@@ -30,7 +30,7 @@ def _utf8_locale() -> dict[str, str]:
     return {} if said.lower().replace("-", "").endswith("utf8") else {"LC_ALL": "C.UTF-8"}
 
 
-# Up to so much landed data to read a run is over before Java's optimising compiler has paid for itself, and up to so little
+# Up to so much data to read a run is over before Java's optimising compiler has paid for itself, and up to so little
 # before the code has that Spark generates and Java compiles for each statement.
 SMALL_BYTES = 64 * 1024 * 1024
 TINY_BYTES = 4 * 1024 * 1024
