@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from measuring import DATA_ALONE, DBT, MEMORY, Measures, Row, apart, enter, places_of
-from strata import history, jars, places, samples
+from strata import history, jars, places, samples, session
 from strata.dbt_run import DbtOptions, of_subject, run_dbt
 
 HERE = Path(__file__).parent
@@ -141,11 +140,8 @@ class _Purchases:
 def _take_days(folder: Path, source: str, land: Callable[[Path, int, int], None], count: int, days: int) -> Callable:
     """Land days and have each taken by a run of its own, as if one had come a day; return what lands the next."""
     enter(folder)
-    # Before much has landed Spark starts as it does for little, and this one takes all days.
-    os.environ["STRATA_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=4"
-    os.environ["STRATA_SPARK_SETTINGS"] = (
-        "spark.sql.codegen.wholeStage=true spark.sql.codegen.factoryMode=FALLBACK spark.sql.shuffle.partitions=4"
-    )
+    # The first run would start Spark for the little that has landed by then, and all others go on with it.
+    session.start(places.lake())
     options = DbtOptions()
     for day in range(days):
         land(places.landing(), day, count)

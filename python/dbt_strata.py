@@ -144,7 +144,7 @@ class StrataPlugin(dbtPlugin):
             is_embedded = cluster.is_embedded(profile.credentials)
             places.check(is_embedded)
             if is_embedded:
-                self._take_embedded(command, variables, flags)
+                self._take_embedded(variables, flags)
             else:
                 cluster.check(profile.credentials)
                 cluster.speak_plainly()
@@ -157,10 +157,10 @@ class StrataPlugin(dbtPlugin):
         except StrataError as error:
             raise DbtRuntimeError(str(error)) from None
 
-    def _take_embedded(self, command: str, variables: settings.Settings, flags: Any) -> None:
+    def _take_embedded(self, variables: settings.Settings, flags: Any) -> None:
         """Take stock while Spark starts, in a lake that this process then holds."""
         declared = self._declared
-        to_list = [source for source in declared.values() if _lists(command, source)]
+        to_list = [source for source in declared.values() if _lists(flags.WHICH, source)]
         stocks = self._list(to_list, variables.paths)
         all_bytes = sum(
             stocks[name].total_bytes if name in stocks else landing.known_bytes(source)

@@ -20,6 +20,7 @@
     {%- set existing = load_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set scopes = graph.get('strata_scopes', {}).pop(model.unique_id, []) -%}
+    {#- For those who follow it, and for its tests, which look at what changed of a large table; else they cost for nothing. -#}
     {%- set keeps_changes = _is_followed() or (
         existing is not none and target.type != 'databricks' and modules.strata.is_large(this.schema, this.identifier)
     ) -%}
@@ -65,10 +66,7 @@
 {% endmaterialization %}
 
 
-{#-
-  Whether a table follows that of this model by its changes: these are kept then, and of a large table, whose tests look at them; for
-  they cost.
--#}
+{#- Whether a table follows that of this model by its changes. -#}
 {% macro _is_followed() %}
     {%- for node in graph.nodes.values()
         if node.config.get('incremental_strategy') in ('replace_where', 'append_new') and model.unique_id in node.depends_on.nodes -%}

@@ -196,7 +196,7 @@
     {%- endfor -%}
     {%- set told = run_query('select ' ~ asked | join(', ') ~ ' from ' ~ changed)[0] -%}
     {%- for key in keys -%}
-        {%- set least, most, type, null_count = told[4 * loop.index0], told[4 * loop.index0 + 1], told[4 * loop.index0 + 2], told[4 * loop.index0 + 3] -%}
+        {%- set least, most, type, null_count = told[4 * loop.index0:4 * loop.index] -%}
         {%- if least is not none and type in ('string', 'date', 'timestamp', 'tinyint', 'smallint', 'int', 'bigint') -%}
             {% do conditions.append(
                 '(' ~ key ~ ' between cast(' ~ _text_literal(least) ~ ' as ' ~ type ~ ') and cast(' ~ _text_literal(most) ~ ' as ' ~ type ~ ')'
