@@ -6,6 +6,7 @@ dbt loads it by its name and by `plugins` below, at the start of every command a
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -23,9 +24,27 @@ from dbt.graph import Graph, NodeSelector, parse_difference
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.context import get_invocation_context
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.events.functions import fire_event
+from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.invocation import get_invocation_id
 
-from strata import cluster, delta_log, lake, landing, places, session, settings, sources, storage, unchanged
+from strata import (
+    cluster,
+    delta_log,
+    lake,
+    landing,
+    places,
+    processes,
+    record,
+    session,
+    settings,
+    sources,
+    storage,
+    unchanged,
+)
 from strata.errors import StrataError
 
 # The commands that open a connection; the others (deps, parse, list, clean, docs serve) need neither Java nor the lake.
@@ -45,6 +64,7 @@ LENT = (
     *(unchanged.digest, unchanged.has_passed, unchanged.note_passed, unchanged.spared, unchanged.keep_passed),
     *(unchanged.nothing_found, unchanged.passed_until, unchanged.is_large),
     *(unchanged.nothing_differs, unchanged.is_as_expected, unchanged.known_answer, unchanged.note_answer),
+    *(record.run_id, record.has_any, record.attempt, record.note_failure, record.note_version),
 )
 
 
@@ -58,6 +78,10 @@ WRITING = ("build", "run", "retry", "snapshot", "seed", "clone", "freshness")
 
 # What a run reads again of what has landed, beside what is new: some tables and tests are of all rows, in columns.
 OF_KNOWN = 0.1
+
+
+# Those whose runs are recorded: a test may write what a run needs, and an operation anything.
+RECORDED = (*WRITING, "test", "run-operation")
 
 
 def _lists(command: str, source: sources.Source) -> bool:
@@ -112,6 +136,28 @@ def _lent(function: Callable) -> Callable:
     return call
 
 
+def _said_of(flags: Any) -> str:
+    """Return a dbt command as the record has it: its name and what it selects, without variables, which stand apart."""
+    words = ["dbt", {"freshness": "source freshness"}.get(flags.WHICH, flags.WHICH)]
+    words += [flags.MACRO] if flags.WHICH == "run-operation" else []
+    for name in ("SELECT", "EXCLUDE", "SELECTOR", "RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES"):
+        given = getattr(flags, name, None)
+        if given:
+            words += [f"--{name.lower().removesuffix('s').replace('_', '-')}"]
+            words += [given] if isinstance(given, str) else map(str, given)
+    for name in ("FULL_REFRESH", "EMPTY", "FAIL_FAST"):
+        words += [f"--{name.lower().replace('_', '-')}"] if getattr(flags, name, None) else []
+    return " ".join(words)
+
+
+def _is_dead(locks: cluster.Locks, run: dict[str, Any]) -> bool:
+    """Tell whether a run on a cluster, which is `running`, is not: here by its process, elsewhere by its locks."""
+    if processes.is_here(run["process"]):
+        return processes.has_died(run["process"])
+    # One without locks says no more that it lives.
+    return run["process"] not in locks.alive() if run["sources"] else record.is_day_old(run)
+
+
 def _tell_made(tables: list[tuple[str, str]]) -> None:
     """Tell macros/spark/register_tables.sql which tables lie in the lake."""
     _tell("STRATA_MADE_TABLES", json.dumps(lake.made(places.lake(), tables)))
@@ -139,7 +185,9 @@ class StrataPlugin(dbtPlugin):
             if command not in CONNECTING:
                 return
             variables = settings.load(Path(flags.PROJECT_DIR), flags.VARS or {}, self._declared)
+            self._defaults = settings.defaults(Path(flags.PROJECT_DIR))
             profile = load_profile(flags.PROJECT_DIR, flags.VARS, flags.PROFILE, flags.TARGET, flags.THREADS)
+            self._target, self._user = profile.target_name, getattr(profile.credentials, "user", None)
             settings.check_schema(profile.credentials.schema)
             is_embedded = cluster.is_embedded(profile.credentials)
             places.check(is_embedded)
@@ -193,22 +241,56 @@ class StrataPlugin(dbtPlugin):
             tables = lake.tables(manifest)
             lake.sweep(places.lake(), tables)
             _tell_made(tables)
-        elif self._cluster is not None and flags.WHICH in WRITING:
+            # Who holds the lake knows that nobody else does.
+            self._begin_record(manifest, flags, lambda _run: True)
+        elif self._cluster is not None and flags.WHICH in RECORDED:
+            ops = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
+            locks = cluster.Locks(self._cluster, ops)
             try:
-                self._take_on_cluster(manifest, flags)
+                if flags.WHICH in WRITING:
+                    self._take_on_cluster(manifest, flags, locks)
+                self._begin_record(manifest, flags, functools.partial(_is_dead, locks), locks.held)
             except StrataError as error:
                 raise DbtRuntimeError(str(error)) from None
+            finally:
+                self._cluster.close()
         return {}
 
-    def _take_on_cluster(self, manifest: Manifest, flags: Any) -> None:
+    def _begin_record(
+        self, manifest: Manifest, flags: Any, is_dead: Callable[[dict], bool], held: list[str] | None = None
+    ) -> None:
+        """Begin this run's record, and have it ended with the command."""
+        if flags.WHICH not in RECORDED:
+            return
+        variables = record.other_than(self._defaults, flags.VARS or {})
+        run = record.new(_said_of(flags), get_invocation_id(), self._target, variables, self._user)
+        run.sources = held
+        self._say(record.begin(run, lake.tables(manifest), is_dead))
+        add_callback_to_manager(record.listen)
+        click.get_current_context().call_on_close(lambda: self._end_record(manifest))
+
+    def _end_record(self, manifest: Manifest) -> None:
+        if cluster.Locks.are_lost:
+            self._say(record.give_up())
+            return
+        for unique_id in record.finished():
+            node = manifest.nodes.get(unique_id)
+            if node is not None and node.config.materialized == "view" and node.compiled_code:
+                record.note_view(node.schema, node.alias, node.compiled_code.strip())
+        self._say(record.end())
+
+    @staticmethod
+    def _say(said: str) -> None:
+        if said:
+            fire_event(Note(msg=said), level=EventLevel.WARN)
+
+    def _take_on_cluster(self, manifest: Manifest, flags: Any, locks: cluster.Locks) -> None:
         selected, above, names = _worked_on(manifest, flags)
-        schema = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
         to_list = [self._declared[name] for name in names if _lists(flags.WHICH, self._declared[name])]
         try:
             # A store that does not answer is asked once, and not for each table.
             with contextlib.suppress(FileNotFoundError):
                 storage.entries(places.lake())
-            locks = cluster.Locks(self._cluster, schema)
             locks.take(names)
             click.get_current_context().call_on_close(locks.release)
             lake.sweep(places.lake(), lake.tables(manifest, selected))
@@ -221,8 +303,6 @@ class StrataPlugin(dbtPlugin):
             raise StrataError(
                 f"The lake {places.lake()} cannot be read or written ({storage.said(error)}): {storage.STORE_MEND}."
             ) from None
-        finally:
-            self._cluster.close()
 
     @staticmethod
     def _list(to_list: list[sources.Source], paths: dict[str, str]) -> dict[str, landing.Stock]:

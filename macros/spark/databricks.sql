@@ -82,3 +82,19 @@
     {%- endfor -%}
     {{ return(commits) }}
 {% endmacro %}
+
+
+{% macro databricks__sign_commits() %}
+    set spark.databricks.delta.commitInfo.userMetadata={{ modules.strata.run_id() }}
+{% endmacro %}
+
+
+{% macro databricks__note_versions() %}
+    {%- for node in graph.nodes.values() if node.resource_type in ('model', 'snapshot', 'seed')
+            and node.config.materialized not in ('view', 'ephemeral') -%}
+        {%- set relation = _built_relation(node.name) -%}
+        {%- if relation is not none -%}
+            {% do modules.strata.note_version(node.schema, node.alias, _newest_version(relation).version) %}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}

@@ -14,7 +14,20 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from strata import history, jars, java, lake, new_source, places, project, samples, settings, sources, storage
+from strata import (
+    history,
+    jars,
+    java,
+    lake,
+    new_source,
+    places,
+    project,
+    report,
+    samples,
+    settings,
+    sources,
+    storage,
+)
 from strata import schema as ledger
 from strata.dbt_run import DbtOptions, credentials
 from strata.errors import StrataError
@@ -234,6 +247,27 @@ def _lake() -> str:
     lake.hold(folder)
     lake.release(folder)
     return f"{folder}, free, {storage.free_bytes(folder) // 1024**3} GB left on its disk"
+
+
+Newest = Annotated[int, typer.Option("--limit", min=1, help="How many, the newest ones.")]
+
+
+@app.command()
+def runs(
+    limit: Newest = 20,
+    target: Annotated[str | None, typer.Option("--target", help="Only the runs on this target of dbt.")] = None,
+) -> None:
+    """Print what ran in the lake, newest first: who ran what, how it ended, and what it changed."""
+    report.runs(console, limit, target)
+
+
+@app.command("history")
+def history_of_table(
+    table: Annotated[str, typer.Argument(help="Schema and name, as in stage.purchases, or a name that only one has.")],
+    limit: Newest = 20,
+) -> None:
+    """Print the versions of a table, newest first: what made each, in which run, and the figures of Delta."""
+    report.versions(console, table, limit)
 
 
 app.command("new-source")(new_source.command)

@@ -12,16 +12,12 @@ import json
 import os
 import re
 import socket
-import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import psutil
 from dbt.adapters.contracts.connection import Connection, ConnectionState, Credentials
 from dbt.adapters.events.logging import AdapterLogger
 from dbt.adapters.exceptions import FailedToConnectError
@@ -34,9 +30,10 @@ from dbt.adapters.spark.connections import (
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
-from strata import places, storage
+from strata import delta_log, places, processes, record, storage
 from strata.errors import StrataError
 from strata.landing import LandedFile
+from strata.masking import command_line
 from strata.scanning import SCANNER
 from strata.sources import Source
 
@@ -204,9 +201,13 @@ def speak_plainly() -> None:
         next_wait, lambda self, seconds: setattr(self, "longest_wait", max(seconds, FIRST_WAIT))
     )
     PyhiveConnectionWrapper.fetchall = lambda self: plain(fetchall, SPARK, self)
-    SparkConnectionManager.open = classmethod(
-        lambda cls, one: plain(opened, f"{SPARK} at {one.credentials.host}:{one.credentials.port}", one)
-    )
+
+    def open_signed(cls: type, one: Connection) -> Connection:
+        # Each thread has a session of its own on the server.
+        one.credentials.server_side_parameters |= {f"set:hiveconf:{delta_log.SIGNATURE}": record.run_id()}
+        return plain(opened, f"{SPARK} at {one.credentials.host}:{one.credentials.port}", one)
+
+    SparkConnectionManager.open = classmethod(open_signed)
 
 
 def is_embedded(credentials: Credentials) -> bool:
@@ -313,26 +314,16 @@ def _literal(value: Any) -> str:
     return f"'{text}'"
 
 
-def _machine() -> str:
-    """Return what tells this machine, since it started, from any other that has numbers of processes of its own."""
-    try:
-        started = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{socket.gethostname()} {started} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return uuid.uuid4().hex  # known to this process alone: its death shows by its silence
-
-
 class Locks:
     """The locks of sources in the table <ops>.locks: this run's, until it ends or says nothing more for a minute.
 
     One whose process was on this machine and is there no more is anybody's at once.
     """
 
-    machine = _machine()
     # Whether what they stand on has gone: then they are left to time.
     are_lost = False
     # One process works on a source by one command after another: they follow each other under one lock.
-    owner = f"{machine} {os.getpid()}"
+    owner = processes.this()
 
     def __init__(self, cluster: Cluster, schema: str) -> None:
         self.cluster = cluster
@@ -348,8 +339,7 @@ class Locks:
         if not sources:
             return
         Locks.are_lost = False
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
-        holder = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} ({command})"
+        holder = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} ({command_line()[:200]})"
         location = f"location {_literal(places.lake() / 'warehouse' / f'{self.schema}.db')}"
         self.cluster.query(
             f"create schema if not exists {self.schema} {location}",
@@ -381,7 +371,7 @@ class Locks:
             f"and beat_at >= current_timestamp() - interval {LOCK_SECONDS} seconds"
         )
         for owner, holder, driver in rows:
-            if not self._has_died(owner):
+            if not processes.has_died(owner):
                 raise StrataError(
                     f"Another Spark driver, {driver}, works on the lake {places.lake()} for {holder}, and this run's "
                     f"is {self._driver}: on S3 all that write a lake must use one Thrift Server, or commits are lost; "
@@ -402,17 +392,20 @@ class Locks:
                 return
             if owner is None:
                 continue  # its owner has just let go of it
-            if owner == dead or not self._has_died(owner):
+            if owner == dead or not processes.has_died(owner):
                 raise StrataError(
                     f"Another run works on {source}: {held_by}, since {since}, last heard of at {beat_at} UTC; wait "
                     f"for it to end, or, if it has died, until {LOCK_SECONDS} seconds have passed since then."
                 )
             dead = owner
 
-    def _has_died(self, owner: str) -> bool:
-        """Tell whether an owner was a process of this machine, and none has its number now."""
-        machine, pid = owner.rsplit(" ", 1)
-        return machine == self.machine and not psutil.pid_exists(int(pid))
+    def alive(self) -> set[str]:
+        """Return the processes that hold a lock and were heard of in the last minute."""
+        rows = self.cluster.query(
+            f"select owner from {self.table} where owner is not null "
+            f"and beat_at >= current_timestamp() - interval {LOCK_SECONDS} seconds"
+        )
+        return {owner for (owner,) in rows}
 
     def _merge(self, source: str, holder: str, dead: str | None) -> None:
         """Take a lock that is free, ours, or of the dead: of `dead`, or of one who was silent for too long."""

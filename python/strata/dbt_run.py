@@ -54,7 +54,11 @@ class DbtOptions:
 def sentence(message: str) -> str:
     """Return what a failed node says, without dbt's heading and the names of macros below."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    said = [line for line in lines if not re.match(r"(Compilation|Runtime|Database) Error|> |called by", line)]
+    said = [
+        line
+        for line in lines
+        if not re.match(r"(Compilation|Runtime|Database) Error|> |called by|compiled code at", line)
+    ]
     return " ".join(said) or message
 
 

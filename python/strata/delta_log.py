@@ -22,6 +22,8 @@ from strata import places, storage
 from strata.errors import StrataError
 from strata.lake import folder_of
 
+# Spark's setting for what Delta writes into each commit of a session: here the run.
+SIGNATURE = "spark.databricks.delta.commitInfo.userMetadata"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _DAY_MS = 24 * 60 * 60 * 1000
 # Delta keeps what it took out of a table for a week.
@@ -32,6 +34,10 @@ _READ_BACK = 20
 
 class StoreFault(StrataError):
     """The lake's object store does not answer, or refuses."""
+
+
+class NoTable(StrataError):
+    """There is no commit of a table where its log should be."""
 
 
 @contextlib.contextmanager
@@ -58,10 +64,13 @@ def _log(schema: str, name: str) -> tuple[Path, list[int]]:
     """Return the log's folder and the versions that it has a file of, newest first; raise StrataError for none."""
     log = folder_of(places.lake(), schema, name) / "_delta_log"
     with _reading(log):
-        found = [_COMMIT.fullmatch(entry.name) for entry in storage.entries(log)]
+        try:
+            found = [_COMMIT.fullmatch(entry.name) for entry in storage.entries(log)]
+        except FileNotFoundError:
+            found = []
     versions = sorted((int(match[1]) for match in found if match), reverse=True)
     if not versions:
-        raise StrataError(
+        raise NoTable(
             f"The table {schema}.{name} has no commit in {log}: see that STRATA_LAKE names the lake that holds it."
         )
     return log, versions
@@ -78,7 +87,7 @@ def _action(file: Path, name: str) -> dict[str, Any] | None:
 
 
 def _commit(log: Path, version: int) -> dict[str, Any]:
-    """Return a commit as macros have it.
+    """Return a commit as macros have it: its `version`, `operation`, `metrics`, `run_id`, and how old it is.
 
     `mark` tells it from any other commit of its number, of a table that was made anew at its place say: by the identity
     that Delta gives each, which goes with the files wherever they are copied.
@@ -94,11 +103,44 @@ def _commit(log: Path, version: int) -> dict[str, Any]:
         "is_made_anew": operation.startswith(("CREATE", "REPLACE")),
         "is_old": age_ms >= _OLD_MS,
         "is_day_old": age_ms >= _DAY_MS,
+        "committed_ms": committed_ms,
+        # See SIGNATURE.
+        "run_id": info.get("userMetadata", ""),
+        "metrics": info.get("operationMetrics", {}),
     }
 
 
+# How many rows an operation has written, by what Delta counts of it.
+_ROWS = ("numOutputRows", "numUpdatedRows", "numDeletedRows")
+_ROWS_OF_MERGE = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+
+
+def rows_changed(commit: dict[str, Any]) -> int:
+    """Return how many rows a commit has put into a table, changed or taken out; 0 where Delta counts none of it."""
+    # A merge's output are its copied rows too.
+    counted = _ROWS_OF_MERGE if commit["operation"] == "MERGE" else _ROWS
+    return sum(int(commit["metrics"].get(name, 0)) for name in counted)
+
+
+def commits(schema: str, name: str, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return the commits that a table's log has files of, newest first; raise NoTable where there is no table."""
+    log, versions = _log(schema, name)
+    return [_commit(log, version) for version in versions[:limit]]
+
+
+def commits_of(schema: str, name: str, run_id: str) -> list[dict[str, Any]]:
+    """Return a table's newest commit and, while they are of a run, those before; raise NoTable where there is none."""
+    log, versions = _log(schema, name)
+    found = [_commit(log, versions[0])]
+    for version in versions[1:]:
+        if found[-1]["run_id"] != run_id:
+            break
+        found.append(_commit(log, version))
+    return found
+
+
 def newest(schema: str, name: str) -> dict[str, Any]:
-    """Return a table's newest commit: `version`, `mark`, `operation`, `is_made_anew`, `is_old`, `is_day_old`."""
+    """Return a table's newest commit, as _commit() has one."""
     log, versions = _log(schema, name)
     return _commit(log, versions[0])
 

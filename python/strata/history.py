@@ -9,6 +9,7 @@ from dbt.contracts.graph.manifest import Manifest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from strata import record
 from strata.dbt_run import DbtOptions, of_subject, parse, run_dbt, sentence
 from strata.errors import StrataError
 
@@ -57,11 +58,13 @@ def _snapshot(names: list[str], options: DbtOptions, console: Console, is_one: b
     Raises StrataError when one is refused; with `is_one` before anything is brought along.
     """
     manifest = parse(options)
-    refused = _dbt(["snapshot", "--select", *names], options.with_vars(variables), console, manifest)
-    if is_one:
-        _end(refused)
-    subjects = [selection for name in names for selection in of_subject(name)]
-    _end(refused + _dbt(["run", "--select", *subjects], options, console, manifest))
+    command = f"strata {variables['history']} --source {' '.join(names)}"
+    with record.shared(command, lambda said: console.print(said, soft_wrap=True, highlight=False, markup=False)):
+        refused = _dbt(["snapshot", "--select", *names], options.with_vars(variables), console, manifest)
+        if is_one:
+            _end(refused)
+        subjects = [selection for name in names for selection in of_subject(name)]
+        _end(refused + _dbt(["run", "--select", *subjects], options, console, manifest))
 
 
 def _end(refused: list[str]) -> None:

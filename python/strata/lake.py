@@ -8,7 +8,6 @@ import json
 import os
 import re
 import struct
-import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from filelock import lock_descriptor
 
 from strata import storage
 from strata.errors import StrataError
+from strata.masking import command_line
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -126,7 +126,7 @@ def hold(lake: Path) -> int:
         raise
     owner = {
         "pid": str(os.getpid()),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:2000],
+        "command": command_line()[:2000],
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     os.ftruncate(descriptor, 0)

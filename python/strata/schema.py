@@ -8,6 +8,7 @@ from rich.table import Table
 
 from strata.dbt_run import DbtOptions, run_dbt, sentence
 from strata.errors import StrataError
+from strata.report import print_wide
 
 QUERY = "select * from {{ schema_timeline() }} order by landed_on nulls first, noticed_at, source, change, landed_name"
 
@@ -31,6 +32,4 @@ def timeline(options: DbtOptions, console: Console, source: str | None = None) -
             str(row["table_version"]),
             row["path"] or "",
         )
-    # A pipe has no width: nothing is folded there.
-    wide = console if console.is_terminal else Console(file=console.file, width=10_000)
-    wide.print(table, highlight=False)
+    print_wide(console, table)

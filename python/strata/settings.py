@@ -57,6 +57,7 @@ class Settings(BaseModel):
     replay_from: Day | None
     verify_history: StrictBool | None
     test_everything: StrictBool
+    kept_failures: Annotated[StrictInt, Field(ge=0, le=10_000)]
     max_quarantined_share: ForSources[Share]
     max_removed_share: ForSources[Share]
     allow_empty_snapshot: ForSources[StrictBool]
@@ -84,6 +85,7 @@ MENDS = {
     "replay_from": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
     "verify_history": "true or false, or left out to choose by the size of the history",
     "test_everything": "true or false",
+    "kept_failures": "a whole number from 0 to 10000, such as 20",
     "max_quarantined_share": f"a fraction from 0 to 1, such as 0.05{OR_BY_SOURCE}",
     "max_removed_share": f"a fraction from 0 to 1, such as 0.5{OR_BY_SOURCE}",
     "allow_empty_snapshot": f"true or false{OR_BY_SOURCE}",
@@ -111,10 +113,15 @@ def check_schema(schema: str | None) -> None:
         )
 
 
+def defaults(project_dir: Path) -> dict[str, Any]:
+    """Return the variables of dbt_project.yml, which have the values that hold where none are given."""
+    with open(project_dir / "dbt_project.yml") as file:
+        return yaml.safe_load(file).get("vars") or {}
+
+
 def load(project_dir: Path, overrides: dict[str, Any], sources: dict[str, Source]) -> Settings:
     """Return the variables of dbt_project.yml under those of the command line; raise StrataError for a wrong one."""
-    with open(project_dir / "dbt_project.yml") as file:
-        given = {**(yaml.safe_load(file).get("vars") or {}), **overrides}
+    given = {**defaults(project_dir), **overrides}
     values = {name: given.get(name) for name in Settings.model_fields if name != "paths"}
     said = [
         f"{before} is no variable any more; its name is {now}"

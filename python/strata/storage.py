@@ -308,3 +308,12 @@ def remove_folder(folder: AnyPath) -> None:
             store.rm(str(folder), recursive=True)
         return
     shutil.rmtree(folder)
+
+
+def remove(path: AnyPath) -> None:
+    """Remove a file."""
+    if is_address(path):
+        with _store(path) as store:
+            store.rm_file(str(path))
+        return
+    os.remove(path)

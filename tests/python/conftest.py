@@ -25,7 +25,7 @@ from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
 
 # The hook that ends a run as failed for refused files; dbt names hooks by their number in dbt_project.yml.
-FAIL_ON_REFUSED_FILES = "strata-on-run-end-1"
+FAIL_ON_REFUSED_FILES = "strata-on-run-end-2"
 # Before any time that a test lands a file with, after any event in it.
 MODIFIED_AT = datetime(2026, 6, 1, tzinfo=UTC)
 # Spark as it is where little has landed, for whoever starts it first. Besides: Java's optimising compiler, which pays

@@ -388,10 +388,11 @@ OF_OTHER_PLACES = """
 """
 # dbt's connection, and the machine; profiles.yml, packages and the archive; the locks; the project's folder; a stream.
 ALLOWED = {
-    "cluster": {"open", "read_text", "readlink"},
+    "cluster": {"open"},
     "cli": {"exists", "glob", "is_dir", "read_text", "resolve"},
     "lake": {"open"},
     "places": {"resolve", "is_file()"},
+    "processes": {"read_text", "readlink"},
     "samples": {"open"},
 }
 

@@ -12,7 +12,7 @@ import pytest
 from dbt.adapters.factory import load_plugin
 from dbt.contracts.graph.manifest import Manifest
 
-from strata import cluster, places
+from strata import cluster, places, processes
 from strata.dbt_run import DbtOptions, credentials
 from strata.environment import changed_environment
 from strata.errors import StrataError
@@ -135,13 +135,12 @@ def test_an_address_that_the_target_cannot_use_is_named(variable, value, sentenc
         places.check()
 
 
-def test_an_owner_of_a_lock_has_died_when_its_process_was_here_and_is_gone():
-    locks = cluster.Locks(None, "ops")
+def test_a_process_has_died_when_it_was_on_this_machine_and_is_gone():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert not locks._has_died(cluster.Locks.owner)
-    assert locks._has_died(f"{locks.machine} {ended.pid}")
-    assert not locks._has_died(f"another {ended.pid}")
+    assert not processes.has_died(processes.this())
+    assert processes.has_died(f"{processes.MACHINE} {ended.pid}")
+    assert not processes.has_died(f"another {ended.pid}")
 
 
 NOT_FOUND = "[TABLE_OR_VIEW_NOT_FOUND] The table or view `raw`.`events` cannot be found."

@@ -1,0 +1,99 @@
+"""The record of runs and the histories of tables, printed; read where they lie in the lake, without Spark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from strata import delta_log, lake, places, record, storage
+from strata.errors import StrataError
+
+# So many first characters of a run's id tell it from others.
+SHORT = 8
+# dbt's statuses of nodes that need nobody's eye.
+_GOOD = ("success", "pass", "no-op")
+
+
+def print_wide(console: Console, table: Table) -> None:
+    """Print a table; a pipe has no width, and nothing is folded there."""
+    wide = console if console.is_terminal else Console(file=console.file, width=10_000)
+    wide.print(table, highlight=False)
+
+
+def _moment(text: str | None) -> str:
+    return text[:19].replace("T", " ") if text else ""
+
+
+def _seconds(run: dict[str, Any]) -> str:
+    if not run["ended_at"]:
+        return ""
+    took = datetime.fromisoformat(run["ended_at"]) - datetime.fromisoformat(run["started_at"])
+    return f"{took.total_seconds():.0f} s"
+
+
+def _nodes(run: dict[str, Any]) -> str:
+    """Return how many nodes ended how, the bad first, and which those were."""
+    counted = Counter(node["status"] for node in run["nodes"])
+    told = []
+    for status in sorted(counted, key=lambda status: (status in _GOOD, status)):
+        names = [_name(node["node"]) for node in run["nodes"] if node["status"] == status]
+        named = "" if status in (*_GOOD, "skipped") else f": {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
+        told.append(f"{counted[status]} {status}{named}")
+    return "; ".join(told)
+
+
+def _name(node: str) -> str:
+    """Return a node's name without its kind and package."""
+    return node.split(".")[2] if node.count(".") > 1 else node
+
+
+def runs(console: Console, limit: int, target: str | None = None) -> None:
+    """Print the newest runs, of one target or all; raise StrataError for a file of the record that cannot be read."""
+    found = [run for run in record.newest(None if target else limit) if target in (None, run["target"])][:limit]
+    if not found:
+        on = f" on target {target}" if target else ""
+        console.print(f"No run is recorded in {record.folder()}{on}.", soft_wrap=True, highlight=False, markup=False)
+        return
+    table = Table("run", "began (UTC)", "took", "status", "command", "target", "user", "nodes", box=box.SIMPLE_HEAD)
+    for run in found:
+        told = (run["run_id"][:SHORT], _moment(run["started_at"]), _seconds(run), run["status"], run["command"])
+        table.add_row(*told, run["target"], run["user_name"], _nodes(run) or run["message"] or "")
+    print_wide(console, table)
+
+
+def _schema_and_name(table: str) -> tuple[str, str]:
+    """Return a table's schema and name; raise StrataError where a name alone is that of none, or of several."""
+    schema, dot, name = table.rpartition(".")
+    if dot:
+        return schema, name
+    try:
+        schemas = [entry.name for entry in storage.entries(places.lake() / "warehouse") if entry.name.endswith(".db")]
+    except FileNotFoundError:
+        schemas = []
+    found = [
+        schema.removesuffix(".db")
+        for schema in sorted(schemas)
+        if storage.exists(lake.folder_of(places.lake(), schema.removesuffix(".db"), table) / "_delta_log")
+    ]
+    if len(found) == 1:
+        return found[0], table
+    named = ", ".join(f"{schema}.{table}" for schema in found)
+    what = f"{named} bear this name: name one of them" if found else "none is there: name one as stage.purchases"
+    raise StrataError(f"Of a table {table} {what}, in the lake {places.lake()}.")
+
+
+def versions(console: Console, name: str, limit: int) -> None:
+    """Print the newest versions of a table; raise StrataError where there is none."""
+    schema, name = _schema_and_name(name)
+    table = Table("version", "committed (UTC)", "run", "operation", "rows", "figures", box=box.SIMPLE_HEAD)
+    for commit in delta_log.commits(schema, name, limit):
+        figures = ", ".join(f"{key} {value}" for key, value in sorted(commit["metrics"].items()) if value != "0")
+        committed = datetime.fromtimestamp(commit["committed_ms"] / 1000, UTC).isoformat(" ", "seconds")[:19]
+        told = (commit["version"], committed, commit["run_id"][:SHORT], commit["operation"])
+        table.add_row(*told, str(delta_log.rows_changed(commit)), figures)
+    print_wide(console, table)
