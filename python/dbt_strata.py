@@ -39,6 +39,7 @@ from strata import (
     places,
     processes,
     record,
+    rollback,
     session,
     settings,
     sources,
@@ -94,6 +95,8 @@ def _worked_on(manifest: Manifest, flags: Any) -> tuple[set[str] | None, set[str
     What only dbt can select, by a state or a selector's name, counts as all.
     """
     sources_of_all = [node.name for node in manifest.sources.values() if node.source_name == "landing"]
+    if flags.WHICH == "run-operation":
+        return None, None, sorted(sources_of_all)
     words = " ".join([*(flags.SELECT or ()), *(flags.EXCLUDE or ())]) if flags.WHICH != "retry" else "state:"
     linker = Linker()
     linker.link_graph(manifest)
@@ -191,6 +194,7 @@ class StrataPlugin(dbtPlugin):
             settings.check_schema(profile.credentials.schema)
             is_embedded = cluster.is_embedded(profile.credentials)
             places.check(is_embedded)
+            self._say(rollback.check(command in RECORDED))
             if is_embedded:
                 self._take_embedded(variables, flags)
             else:
@@ -247,7 +251,7 @@ class StrataPlugin(dbtPlugin):
             ops = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
             locks = cluster.Locks(self._cluster, ops)
             try:
-                if flags.WHICH in WRITING:
+                if flags.WHICH in WRITING or getattr(flags, "MACRO", None) == rollback.OPERATION:
                     self._take_on_cluster(manifest, flags, locks)
                 self._begin_record(manifest, flags, functools.partial(_is_dead, locks), locks.held)
             except StrataError as error:

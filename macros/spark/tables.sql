@@ -3,7 +3,8 @@
   whatever node runs at the moment. With `replace` it takes the place of the one that is there, history included.
 -#}
 {% macro _create_delta_table(node, relation, sql, properties={}, replace=false) %}
-    {%- set all_properties = dict(node.config.get('tblproperties') or {}) -%}
+    {%- set all_properties = _retention_properties() -%}
+    {% do all_properties.update(node.config.get('tblproperties') or {}) %}
     {% do all_properties.update(properties) %}
     {% do adapter.create_schema(relation) %}
     {% call statement('create_delta_table') -%}
@@ -12,9 +13,7 @@
         {%- if node.config.get('partition_by') %}
         partitioned by ({{ node.config.partition_by | join(', ') }})
         {%- endif %}
-        {%- if all_properties %}
         tblproperties ({{ _properties_list(all_properties) }})
-        {%- endif %}
         as
         {{ sql }}
     {%- endcall %}
@@ -27,12 +26,18 @@
   table is made in one commit (dbt-spark 1.11.0 knows only those of the model's configuration).
 -#}
 {% macro spark__tblproperties_clause() -%}
-    {%- set properties = dict(config.get('tblproperties') or {}) -%}
-    {%- do properties.update(model.get('properties', {})) -%}
-    {%- if properties %}
+    {%- set properties = _retention_properties() -%}
+    {%- do properties.update(config.get('tblproperties') or {}) -%}
+    {%- do properties.update(model.get('properties', {})) %}
     tblproperties ({{ _properties_list(properties) }})
-    {%- endif -%}
 {%- endmacro %}
+
+
+{#- The properties by which Delta keeps what a rollback may need: a day more than it reaches, for Delta counts by days. -#}
+{% macro _retention_properties() %}
+    {%- set kept = 'interval ' ~ (var('rollback_days') + 1) ~ ' days' -%}
+    {{ return({'delta.logRetentionDuration': kept, 'delta.deletedFileRetentionDuration': kept}) }}
+{% endmacro %}
 
 
 {#- Set table properties (a dict of texts), in a commit of its own. -#}

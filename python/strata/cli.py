@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -23,6 +24,7 @@ from strata import (
     places,
     project,
     report,
+    rollback,
     samples,
     settings,
     sources,
@@ -63,6 +65,14 @@ def _source(name: str | None, arrives: str | None = None) -> list[str]:
             f"--source names {name}, {what}: name one of {', '.join(names) or 'none, for none is declared'}."
         )
     return names if name is None else [name]
+
+
+@app.callback()
+def say_what_is_left_half_way(context: typer.Context) -> None:
+    """Say, before any other command, that a rollback has not come to its end."""
+    begun = None if context.invoked_subcommand in ("rollback", "init") else rollback.pending()
+    if begun is not None:
+        print(rollback.said_of(begun), file=sys.stderr)
 
 
 History = Annotated[str | None, typer.Option("--source", help="Only the history of this source, such as purchases.")]
@@ -247,6 +257,46 @@ def _lake() -> str:
     lake.hold(folder)
     lake.release(folder)
     return f"{folder}, free, {storage.free_bytes(folder) // 1024**3} GB left on its disk"
+
+
+def _ask(is_yes: bool, question: str) -> None:
+    """Go on where the answer is yes; raise StrataError where nobody can be asked."""
+    if is_yes:
+        return
+    if not sys.stdin.isatty():
+        raise StrataError("Nobody can be asked, for this is no terminal: say --yes, or call it from one.")
+    typer.confirm(question, abort=True)
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.command("rollback")
+def roll_back(
+    to: Annotated[str | None, typer.Option(help="A run, by the beginning of its id: to where it ended.")] = None,
+    before: Annotated[str | None, typer.Option(help="A run: to where the one before it ended.")] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
+            help="A time in UTC: to where the last run had ended by then.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="End a rollback that was killed half way.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take a rollback back that was killed half way.")] = False,
+    yes: Yes = False,
+    vars: Vars = None,
+    target: Target = None,
+    profiles_dir: ProfilesDir = None,
+) -> None:
+    """Bring all tables of the project back, together, to where a run ended; the plan is shown first."""
+    if [to is not None, before is not None, at is not None, resume, undo].count(True) != 1:
+        raise StrataError("A rollback wants one of --to, --before, --at, --resume and --undo.")
+    options = _options(vars, target, profiles_dir)
+    if resume or undo:
+        rollback.end(options, console, undo=undo)
+    else:
+        rollback.roll_back(options, console, functools.partial(_ask, yes), to=to, before=before, at=at)
 
 
 Newest = Annotated[int, typer.Option("--limit", min=1, help="How many, the newest ones.")]

@@ -145,6 +145,14 @@ def newest(schema: str, name: str) -> dict[str, Any]:
     return _commit(log, versions[0])
 
 
+def has_commit(schema: str, name: str, version: int, mark: str | None) -> bool:
+    """Tell whether a table's log has the commit of a version and a mark; False where there is no table."""
+    with contextlib.suppress(NoTable):
+        log, versions = _log(schema, name)
+        return version in versions and _commit(log, version)["mark"] == mark
+    return False
+
+
 def commits_since(schema: str, name: str, mark: str | None) -> list[dict[str, Any]] | None:
     """Return the commits after the one of a mark, newest first; None where its log does not tell them all.
 

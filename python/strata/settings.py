@@ -57,6 +57,7 @@ class Settings(BaseModel):
     replay_from: Day | None
     verify_history: StrictBool | None
     test_everything: StrictBool
+    rollback_days: Annotated[StrictInt, Field(gt=0, le=3650)]
     kept_failures: Annotated[StrictInt, Field(ge=0, le=10_000)]
     max_quarantined_share: ForSources[Share]
     max_removed_share: ForSources[Share]
@@ -85,6 +86,7 @@ MENDS = {
     "replay_from": "a landed day of the form YYYY-MM-DD, such as 2023-07-22",
     "verify_history": "true or false, or left out to choose by the size of the history",
     "test_everything": "true or false",
+    "rollback_days": "a whole number of days from 1 to 3650, such as 30",
     "kept_failures": "a whole number from 0 to 10000, such as 20",
     "max_quarantined_share": f"a fraction from 0 to 1, such as 0.05{OR_BY_SOURCE}",
     "max_removed_share": f"a fraction from 0 to 1, such as 0.5{OR_BY_SOURCE}",
