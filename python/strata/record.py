@@ -67,7 +67,7 @@ class _Open:
     run: Run
     is_shared: bool = False
     is_begun: bool = False
-    is_success: bool = True
+    is_success: bool = False
     # The tables of the project, each a schema and a name, and the views that were made, with their queries.
     tables: set[tuple[str, str]] = field(default_factory=set)
     views: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -172,10 +172,19 @@ def begin(run: Run, tables: Iterable[tuple[str, str]], is_dead: Callable[[dict[s
                 said = str(error)
             else:
                 if other["run_id"] != own.run_id and is_dead(other):
-                    _write({**other, "status": "killed"}, name, name.removesuffix(RUNNING) + ENDED)
+                    _call_killed(other, name)
     except OSError as error:
         return _unwritten(error)
     return said
+
+
+def _call_killed(run: dict[str, Any], name: str) -> None:
+    """Give a run an end that has none; one that was killed between its two last writes has."""
+    ended = name.removesuffix(RUNNING) + ENDED
+    if storage.exists(folder() / ended):
+        storage.remove(folder() / name)
+    else:
+        _write({**run, "status": "killed"}, name, ended)
 
 
 def _unwritten(error: OSError | StrataError) -> str:
