@@ -2,17 +2,12 @@
   The record of runs (python/strata/record.py): what dbt knows of a run and Python does not, and the files of the record as tables.
 -#}
 
-{#- Have Delta write this run's id into each commit of it, which the history of a table then tells. -#}
+{#-
+  Have Delta write this run's id into each commit of the session. A cluster has a session for each connection, and each says it as it
+  is opened: python/strata/cluster.py.
+-#}
 {% macro sign_commits() %}
     {%- if execute -%}
-        {{ return(adapter.dispatch('sign_commits', 'strata')()) }}
-    {%- endif -%}
-{% endmacro %}
-
-
-{#- A Thrift Server has a session for each connection, which says it as it is opened: python/strata/cluster.py. -#}
-{% macro spark__sign_commits() %}
-    {%- if target.method == 'session' -%}
         set spark.databricks.delta.commitInfo.userMetadata={{ modules.strata.run_id() }}
     {%- endif -%}
 {% endmacro %}
@@ -46,12 +41,15 @@
 {% macro runs_of_record(fields) -%}
     {%- set run = 'run_id string, status string, ' ~ fields -%}
     {%- if execute and modules.strata.has_any() %}
-    select max_by(run, run.status <> 'running').*
+    select run.*
     from (
-        select from_json(value, {{ _text_literal(run) }}) as run
-        from text.`{{ _literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/runs`
+        select max_by(run, run.status <> 'running') as run
+        from (
+            select from_json(value, {{ _text_literal(run) }}) as run
+            from text.`{{ _literal_path(env_var('STRATA_LAKE')) | replace('`', '``') }}/runs`
+        )
+        group by run.run_id
     )
-    group by run.run_id
     {%- else %}
     select run.*
     from (select from_json(cast(null as string), {{ _text_literal(run) }}) as run)

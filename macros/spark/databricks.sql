@@ -84,11 +84,6 @@
 {% endmacro %}
 
 
-{% macro databricks__sign_commits() %}
-    set spark.databricks.delta.commitInfo.userMetadata={{ modules.strata.run_id() }}
-{% endmacro %}
-
-
 {% macro databricks__note_versions() %}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'snapshot', 'seed')
             and node.config.materialized not in ('view', 'ephemeral') -%}

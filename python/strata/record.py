@@ -233,7 +233,7 @@ def listen(event: Any) -> None:
         hook, message = failed.groups()
         told = {"node": hook, "resource_type": "operation", "status": "error", "message": _shortened(message)}
         run.nodes.append({**told, "seconds": None, "rows": None, "table": None})
-    elif name == "MainEncounteredError":
+    elif name in ("MainEncounteredError", "RunningOperationCaughtError", "RunningOperationUncaughtError"):
         run.message = _shortened(event.data.exc)
     elif name == "CommandCompleted":
         _open.is_success = event.data.success
@@ -352,7 +352,10 @@ def _names(ending: str) -> list[str]:
 
 def has_any() -> bool:
     """Tell whether there is a file of a run, which the views of the record read."""
-    return bool(_names(ENDED))
+    try:
+        return bool(_names(ENDED))
+    except OSError:
+        return False
 
 
 def is_day_old(run: dict[str, Any]) -> bool:

@@ -41,15 +41,15 @@ def _nodes(run: dict[str, Any]) -> str:
     counted = Counter(node["status"] for node in run["nodes"])
     told = []
     for status in sorted(counted, key=lambda status: (status in _GOOD, status)):
-        names = [_name(node["node"]) for node in run["nodes"] if node["status"] == status]
+        names = [_name(node) for node in run["nodes"] if node["status"] == status]
         named = "" if status in (*_GOOD, "skipped") else f": {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
         told.append(f"{counted[status]} {status}{named}")
     return "; ".join(told)
 
 
-def _name(node: str) -> str:
-    """Return a node's name without its kind and package."""
-    return node.split(".")[2] if node.count(".") > 1 else node
+def _name(node: dict[str, Any]) -> str:
+    """Return a node's name without its kind and package; a hook has no other than the one that dbt gives it."""
+    return node["node"] if node["resource_type"] == "operation" else node["node"].split(".")[2]
 
 
 def runs(console: Console, limit: int, target: str | None = None) -> None:

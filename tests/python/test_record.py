@@ -77,7 +77,7 @@ def test_a_run_is_recorded_with_its_nodes_and_the_versions_that_it_left(built: L
     assert run["started_at"] < run["ended_at"]
     assert run["message"] is None
     nodes = {node["node"].split(".")[-1]: node for node in run["nodes"]}
-    assert set(nodes) == set(done.nodes) - {""}
+    assert set(nodes) == {name for name in done.nodes if not name.startswith("strata-on-run-")}
     assert {node["status"] for node in nodes.values()} == {"success"}
     assert nodes["raw_events"]["rows"] == 5
     assert nodes["raw_events"]["seconds"] > 0
@@ -85,8 +85,7 @@ def test_a_run_is_recorded_with_its_nodes_and_the_versions_that_it_left(built: L
     for (schema, name), told in tables.items():
         assert told["version"] == built.rows(f"describe history {schema}.{name} limit 1")[0][0], name
     assert {("raw", "events"), ("stage", "purchases"), ("stage", "accepted_actions")} <= set(tables)
-    commits = built.rows("select userMetadata from (describe history raw.events) order by version desc limit 1")
-    assert commits == [(run["run_id"],)]
+    assert run["run_id"] in built.rows("describe history raw.events limit 1")[0]
 
 
 def test_the_record_is_read_as_tables(built: Lake) -> None:
@@ -135,8 +134,7 @@ def test_what_a_data_test_finds_is_kept_as_far_as_it_may(built: Lake, kept_failu
         total = built.rows("select count(*) from stage.events")[0][0]
         assert (one["failures"], len(one["rows"])) == (total, kept)
         for row in one["rows"]:
-            assert json.loads(row)["action"] is None
-            assert json.loads(row)["path"].startswith("events/")
+            assert json.loads(row) == {"action": None}
         nodes = {node["node"]: node for node in run["nodes"]}
         assert nodes[one["test"]]["rows"] == total
         assert nodes[one["test"]]["status"] == "fail"
@@ -167,7 +165,7 @@ def test_a_run_that_ends_before_its_nodes_says_why(built: Lake) -> None:
     assert not done.success
     run = newest(built)
     assert (run["command"], run["status"]) == ("dbt run-operation versions", "error")
-    assert "stage.nothing" in (run["message"] or " ".join(str(node["message"]) for node in run["nodes"]))
+    assert run["message"] == "There is no table stage.nothing: name one as in stage.purchases."
 
 
 def test_a_command_of_stratas_is_one_run_with_all_that_it_had_dbt_do(built: Lake) -> None:
@@ -286,7 +284,7 @@ def test_runs_are_printed_newest_first_with_who_and_what(built: Lake) -> None:
     assert built.dbt("run", "--select", "stage_events").success
     run = newest(built)
     text = printed(report.runs, 2)
-    first = text.splitlines()[2]
+    first = text.splitlines()[3]
     for told in (run["run_id"][:8], "success", "dbt run --select stage_events", "local", run["user_name"], "1 success"):
         assert told in first
     assert len(text.strip().splitlines()) == 4
