@@ -1,108 +1,22 @@
-"""Rollback: all tables together, forward again, killed half way; and what a build makes of what was rolled back."""
+"""Rollback: forward again, of what was not there, killed half way, refused; and which run is meant."""
 
 from __future__ import annotations
 
-import functools
 import io
 import json
-from collections import Counter
 from datetime import datetime
 
 import pytest
 from typer.testing import CliRunner
 
-from conftest import Lake, Run
-from strata import cli, history, record, rollback
+from conftest import Lake
+from rolling_back import content, ended, go, newest, no, of_project
+from strata import cli, record, rollback
 from strata.errors import StrataError
 
-LAYERS = ("raw", "stage", "mart", "quarantine", "ops")
-# When something was done, and not what.
-CLOCKS = ("loaded_at", "noticed_at", "taken_at", "changed_at")
-FIRST = {
-    ("events", "2026/01/05/a.csv"): "time,action\n2026-01-05T10:00:00Z,Open\nno time,Open\n",
-    ("purchases", "2026/01/05/p.csv"): "PurchaseID,product,user,date\n0000000001,11,1000001,2026-01-02\n",
-    ("fleet_sensors", "2026/01/05/s.jsonl"): (
-        '{"truck_id": "t1", "recorded_at": "2026-01-05T10:00:00Z", "speed": 3}\n'
-    ),
-}
-# A corrected file, late ones, and columns that were not there.
-SECOND = {
-    ("events", "2026/01/05/a.csv"): "time,action\n2026-01-05T10:00:00Z,Close\nno time,Open\n",
-    ("events", "2026/01/06/b.csv"): "time,action,note\n2026-01-06T10:00:00Z,Open,x\n2026-01-04T10:00:00Z,Open,y\n",
-    ("purchases", "2026/01/06/p.csv"): (
-        "PurchaseID,product,user,date,shop\n0000000001,12,1000001,2026-01-06,s\n0000000002,12,1000002,2026-01-03,s\n"
-    ),
-    ("fleet_sensors", "2026/01/06/s.jsonl"): (
-        '{"truck_id": "t1", "recorded_at": "2026-01-06T10:00:00Z", "speed": 4, "oil_temp": 90.5}\n'
-        '{"truck_id": "t2", "recorded_at": "2026-01-06T10:00:00Z", "oil temp": "n/a"}\n'
-    ),
-}
-# The tables of each source that tell whether it has gone back, or forward.
-OF_SOURCE = {
-    "events": ("raw.events", "stage.events", "stage.events_files", "quarantine.events", "mart.action_windows"),
-    "purchases": ("raw.purchases", "stage.purchases", "stage.history_days", "mart.current_purchases"),
-    "fleet_sensors": (
-        "raw.fleet_sensors",
-        "stage.sensor_readings",
-        "quarantine.sensor_readings",
-        "mart.sensor_windows",
-    ),
-    "all": ("raw.loaded_files", "ops.landed_files", "ops.schema_changes"),
-}
-
-
-def content(lake: Lake) -> dict[str, tuple[list[str], Counter]]:
-    """Return the columns and rows of each table there is, clocks left out."""
-    found = {}
-    for layer in LAYERS:
-        folder = lake.folder / "lake" / "warehouse" / f"{layer}.db"
-        for table in sorted(one.name for one in folder.iterdir()) if folder.exists() else ():
-            lines = lake.rows(f"describe table {layer}.{table}")
-            columns = list(dict.fromkeys(row[0] for row in lines if row[0] and row[0][0] != "#"))
-            names = ", ".join(f"`{name}`" for name in columns if name not in CLOCKS)
-            rows = lake.rows(f"select to_json(struct({names})) from {layer}.{table}")
-            found[f"{layer}.{table}"] = (columns, Counter(row[0] for row in rows))
-    return found
-
-
-def of_project(found: dict) -> dict:
-    """Return tables but those that are set aside."""
-    return {name: one for name, one in found.items() if rollback.ASIDE not in name}
-
-
-def yes(_question: str) -> None:
-    """Go on."""
-
-
-def no(question: str) -> None:
-    raise StrataError(f"No: {question}")
-
-
-def go(lake: Lake, ask=yes, **named) -> Run:
-    """Roll back."""
-    command = functools.partial(rollback.roll_back, ask=ask, **named)
-    return lake.strata(lambda options, console: command(options, console))
-
-
-def ended(lake: Lake, undo: bool) -> Run:
-    """End a rollback that was left half way."""
-    return lake.strata(lambda options, console: rollback.end(options, console, undo=undo))
-
-
-def newest(lake: Lake) -> str:
-    lake.enter()
-    return record.newest(1)[0]["run_id"]
-
-
-def land(lake: Lake, files: dict) -> None:
-    for (source, name), text in files.items():
-        lake.land(name, text, source=source)
-
-
-def build(lake: Lake) -> None:
-    """Take all that has landed."""
-    assert lake.make().success
-    assert lake.strata(history.catch_up, ["purchases"]).success
+# One in thirty is not valid.
+EVENTS = "time,action\nno time,Open\n" + "".join(f"2026-01-05T10:{minute:02}:00Z,Open\n" for minute in range(29))
+SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
 
 
 class Been:
@@ -117,16 +31,21 @@ class Been:
         self.run[name], self.held[name] = newest(self.lake), content(self.lake)
 
 
+def build(lake: Lake) -> None:
+    assert lake.dbt("build", "--exclude-resource-type", "unit_test", "test", *SELECTED).success
+
+
 @pytest.fixture(scope="module")
 def been(lake: Lake) -> Been:
-    """A lake with raw events alone, then all of two days, the second with columns of its own."""
+    """A lake of events: raw alone, then all of one day, then of two, the first of which was corrected."""
     been = Been(lake)
-    land(lake, FIRST)
+    lake.land("2026/01/05/a.csv", EVENTS)
     assert lake.dbt("run", "--select", "raw_events").success
     been.note("raw alone")
     build(lake)
     been.note("first day")
-    land(lake, SECOND)
+    lake.land("2026/01/05/a.csv", EVENTS.replace("Open", "Close"))
+    lake.land("2026/01/06/b.csv", "time,action,note\n2026-01-06T10:00:00Z,Open,x\n2026-01-04T10:00:00Z,Open,y\n")
     build(lake)
     been.note("second day")
     return been
@@ -140,24 +59,6 @@ def at_second_day(been: Been) -> Lake:
         assert ended(been.lake, undo=True).success
     assert go(been.lake, to=been.run["second day"]).success
     return been.lake
-
-
-@pytest.mark.parametrize("source", OF_SOURCE)
-def test_tables_go_back_together_and_a_build_ends_as_if_nothing_had_happened(
-    been: Been, at_second_day: Lake, source: str
-) -> None:
-    lake = at_second_day
-    done = go(lake, to=been.run["first day"])
-    assert done.success, done.said
-    held = content(lake)
-    for table in OF_SOURCE[source]:
-        assert held[table] == been.held["first day"][table], table
-        assert held[table] != been.held["second day"][table], table
-    assert of_project(held) == been.held["first day"]
-    build(lake)
-    held = content(lake)
-    for table in OF_SOURCE[source]:
-        assert held[table] == been.held["second day"][table], table
 
 
 def test_a_rollback_is_a_run_and_can_be_rolled_back(been: Been, at_second_day: Lake) -> None:
@@ -176,9 +77,9 @@ def test_a_table_that_was_not_there_is_set_aside_and_comes_back(been: Been, at_s
     assert done.success, done.said
     back = newest(lake)
     assert of_project(content(lake)) == been.held["raw alone"]
-    aside = f"purchases{rollback.ASIDE}{back[:8]}"
+    aside = f"events_files{rollback.ASIDE}{back[:8]}"
     done.sentence(f"set aside as {aside}")
-    assert lake.rows(f"select count(*) from stage.{aside}") == [(3,)]
+    assert lake.rows(f"select count(*) from stage.{aside}") == [(2,)]
     # A build makes tables of the same names, and those that come back take their place.
     build(lake)
     done = go(lake, before=back)
@@ -193,7 +94,7 @@ def test_what_is_rolled_back_is_shown_first_and_nothing_is_done_without_a_yes(be
     assert not done.success
     done.sentence(f"to the end of run {been.run['first day'][:8]}")
     shown = done.sentence("raw.events ").split()
-    assert shown[-2:] == ["4", "2"]
+    assert shown[-2:] == ["32", "30"]
     assert "quarantine.events" in " ".join(done.said)
     assert content(at_second_day) == before
     assert rollback.pending() is None
@@ -252,8 +153,6 @@ def test_a_version_that_is_not_kept_is_found_before_anything_is_changed(been: Be
     lake = at_second_day
     before = content(lake)
     # The file of the first day, which the corrected one has taken the place of.
-    then = {told["table_name"]: told for told in record.newest()[0]["tables"]}
-    assert then
     [version] = [
         told["version"]
         for run in record.newest()
@@ -281,12 +180,12 @@ def test_a_version_that_is_not_kept_is_found_before_anything_is_changed(been: Be
 def test_a_table_that_has_gone_is_named_and_nothing_is_changed(been: Been, at_second_day: Lake) -> None:
     lake = at_second_day
     before = content(lake)
-    folder = lake.folder / "lake" / "warehouse" / "mart.db" / "action_totals"
+    folder = lake.folder / "lake" / "warehouse" / "stage.db" / "events_files"
     kept = folder.rename(folder.with_name("kept"))
     try:
         done = go(lake, to=been.run["first day"])
         assert not done.success
-        assert "mart.action_totals has gone: nothing was changed" in done.sentence("has gone")
+        assert "stage.events_files has gone: nothing was changed" in done.sentence("has gone")
     finally:
         kept.rename(folder)
     assert content(lake) == before

@@ -1,0 +1,57 @@
+"""What the tests of rollbacks share: what the tables hold, and the command in this process."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+
+from conftest import Lake, Run
+from strata import record, rollback
+from strata.errors import StrataError
+
+LAYERS = ("raw", "stage", "mart", "quarantine", "ops")
+# When something was done, and not what.
+CLOCKS = ("loaded_at", "noticed_at", "taken_at", "changed_at")
+
+
+def content(lake: Lake) -> dict[str, tuple[list[str], Counter]]:
+    """Return the columns and rows of each table there is, clocks left out."""
+    found = {}
+    for layer in LAYERS:
+        folder = lake.folder / "lake" / "warehouse" / f"{layer}.db"
+        for table in sorted(one.name for one in folder.iterdir()) if folder.exists() else ():
+            lines = lake.rows(f"describe table {layer}.{table}")
+            columns = list(dict.fromkeys(row[0] for row in lines if row[0] and row[0][0] != "#"))
+            names = ", ".join(f"`{name}`" for name in columns if name not in CLOCKS)
+            rows = lake.rows(f"select to_json(struct({names})) from {layer}.{table}")
+            found[f"{layer}.{table}"] = (columns, Counter(row[0] for row in rows))
+    return found
+
+
+def of_project(found: dict) -> dict:
+    """Return tables but those that are set aside."""
+    return {name: one for name, one in found.items() if rollback.ASIDE not in name}
+
+
+def yes(_question: str) -> None:
+    """Go on."""
+
+
+def no(question: str) -> None:
+    raise StrataError(f"No: {question}")
+
+
+def go(lake: Lake, ask=yes, **named) -> Run:
+    """Roll back."""
+    command = functools.partial(rollback.roll_back, ask=ask, **named)
+    return lake.strata(lambda options, console: command(options, console))
+
+
+def ended(lake: Lake, undo: bool) -> Run:
+    """End a rollback that was left half way."""
+    return lake.strata(lambda options, console: rollback.end(options, console, undo=undo))
+
+
+def newest(lake: Lake) -> str:
+    lake.enter()
+    return record.newest(1)[0]["run_id"]
