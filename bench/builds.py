@@ -53,7 +53,7 @@ def nothing_new(measures: Measures, folder: Path, times: int, _scale: float) -> 
     for write in samples.SAMPLES.values():
         write(folder / "landing")
     start, build, snapshot = "dbt show --inline 'select 1'", "dbt build, nothing new", "dbt snapshot, nothing new"
-    stock = "stock project: dbt build, nothing new"
+    stock, unrecorded = "stock project: dbt build, nothing new", "dbt build, nothing new, without its record"
     # A day of purchases for each; what is measured has nothing left to take.
     for _ in range(3):
         _dbt(measures, "sample lake", folder, "build")
@@ -61,11 +61,14 @@ def nothing_new(measures: Measures, folder: Path, times: int, _scale: float) -> 
     for _ in range(times):
         _dbt(measures, start, folder, "show", "--inline", "select 1")
         _dbt(measures, build, folder, "build", *DATA_ALONE)
+        unrecorded_dbt = [sys.executable, str(HERE / "without_record.py")]
+        measures.time(unrecorded, [*unrecorded_dbt, "build", *DATA_ALONE], places_of(folder))
         _dbt(measures, snapshot, folder, "snapshot")
         _stock(measures, stock, folder)
     return [
         Row("`dbt build` without unit tests, nothing new; `select 1`", build, start, 2.0),
         Row("the same; stock project, nothing new", build, stock, 1.0),
+        Row("the same; without the record of the run", build, unrecorded),
         Row("`dbt snapshot`, nothing new; `select 1`", snapshot, start, 1.2),
     ]
 
