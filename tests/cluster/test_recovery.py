@@ -1,0 +1,91 @@
+"""On a cluster runs are recorded in the store, each commit bears its run, and a rollback takes all tables back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from unittest import mock
+
+import pytest
+
+from conftest import Client, land_events
+from strata import places, record, rollback
+from strata.environment import changed_environment
+
+# What follows one raw table to a mart, by threads with sessions of their own.
+SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "actions_per_minute")
+TABLES = ("raw.events", "stage.events", "stage.events_files", "mart.actions_per_minute")
+
+
+def runs(client: Client) -> list[dict]:
+    with mock.patch.dict(os.environ, client.environment, clear=True), contextlib.chdir(places.ROOT):
+        return record.newest()
+
+
+@pytest.fixture(scope="module")
+def recovered(cluster, tmp_path_factory) -> Client:
+    """A lake with the raw table alone after its first run, and with all after its second, of one more file."""
+    client = Client("recovery", tmp_path_factory.mktemp("recovery"), cluster)
+    land_events(client, "first", 0)
+    client.make("--select", "raw_events")
+    land_events(client, "second", 1)
+    client.make(*SELECTED)
+    return client
+
+
+def test_each_commit_of_a_run_bears_it_whatever_thread_made_it(recovered: Client, sql) -> None:
+    run = runs(recovered)[0]
+    assert (run["status"], run["target"], run["user_name"]) == ("success", "cluster", "strata")
+    assert run["sources"] == ["events"]
+    told = {f"{one['schema_name']}.{one['table_name']}": one["version"] for one in run["tables"]}
+    for table in TABLES:
+        name = recovered.table(table)
+        newest = sql(f"describe history {name} limit 1")[0]
+        assert newest[0] == told[name]
+        assert run["run_id"] in newest, table
+
+
+def test_the_record_is_read_as_tables_there(recovered: Client, sql) -> None:
+    recovered.make("--select", "runs", "table_versions")
+    shown = sql(f"select command, status from {recovered.table('ops.runs')} order by started_at desc limit 1")
+    assert shown == [("dbt build --select runs table_versions --exclude-resource-type unit_test test", "success")]
+    assert sql(f"select count(*) > 4 from {recovered.table('ops.table_versions')}")[0][0]
+
+
+def test_a_run_that_was_killed_is_called_so_by_the_next(recovered: Client) -> None:
+    land_events(recovered, "third", 2)
+    process = recovered.start("dbt", "run", *SELECTED)
+    with changed_environment(**recovered.environment):
+        while not record.running():
+            assert process.poll() is None
+    process.kill()
+    process.communicate()
+    assert [run["status"] for run in runs(recovered)][0] == "killed"
+    recovered.make(*SELECTED)
+    assert [run["status"] for run in runs(recovered)][:2] == ["success", "killed"]
+    with changed_environment(**recovered.environment):
+        assert record.running() == []
+
+
+def test_all_tables_go_back_together_and_forward_again(recovered: Client, sql) -> None:
+    land_events(recovered, "fourth", 3)
+    recovered.make(*SELECTED)
+    held = {table: sql(f"select count(*) from {recovered.table(table)}") for table in TABLES}
+    first = runs(recovered)[-1]["run_id"]
+    done = recovered.run("strata", "rollback", "--to", first, "--yes")
+    assert done.code == 0, done.said
+    back = runs(recovered)[0]
+    assert back["command"] == f"strata rollback --to {first}"
+    assert sql(f"select count(*) from {recovered.table('raw.events')}") == [(24,)]
+    schema, name = recovered.table("stage.events").split(".")
+    there = {row[1] for row in sql(f"show tables in {schema}")}
+    assert name not in there
+    aside = f"{name}{rollback.ASIDE}{back['run_id'][:8]}"
+    assert aside in there
+    assert sql(f"select count(*) from {schema}.{aside}") == held["stage.events"]
+    # Tables of the same names are made, and make way for those that come back.
+    recovered.make(*SELECTED)
+    assert {table: sql(f"select count(*) from {recovered.table(table)}") for table in TABLES} == held
+    done = recovered.run("strata", "rollback", "--before", back["run_id"], "--yes")
+    assert done.code == 0, done.said
+    assert {table: sql(f"select count(*) from {recovered.table(table)}") for table in TABLES} == held
