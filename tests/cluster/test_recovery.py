@@ -60,7 +60,7 @@ def test_a_run_that_was_killed_is_called_so_by_the_next(recovered: Client) -> No
             assert process.poll() is None
     process.kill()
     process.communicate()
-    assert [run["status"] for run in runs(recovered)][0] == "killed"
+    assert runs(recovered)[0]["status"] == "killed"
     recovered.make(*SELECTED)
     assert [run["status"] for run in runs(recovered)][:2] == ["success", "killed"]
     with changed_environment(**recovered.environment):
