@@ -45,7 +45,7 @@ def _words(text: str) -> frozenset[str]:
 # Nodes, and tables where those are others, that are there whatever is declared (see Source.names).
 ENGINE_NAMES = _words(
     "raw.loaded_files loaded_files stage.history_days history_days "
-    "landed_files ignored_files schema_changes intake deliveries"
+    "landed_files ignored_files schema_changes intake deliveries runs node_results table_versions test_failures"
 )
 # What raw tables have of their own: a landed name that is one of them has its column in raw under another.
 RAW_COLUMNS = _words(
