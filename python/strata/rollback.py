@@ -139,7 +139,9 @@ def run_to_go_to(
             )
         return run
     if before is not None:
-        by, what = _found(before, runs)["started_at"], f"before run {before}"
+        after = _found(before, runs)
+        runs = [run for run in runs if run is not after]
+        by, what = after["started_at"], f"before run {before}"
     else:
         by, what = at.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), f"by {at} UTC"
     ended = _ended(runs, by)

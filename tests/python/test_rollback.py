@@ -99,7 +99,7 @@ def test_what_is_rolled_back_is_shown_first_and_nothing_is_done_without_a_yes(be
     assert content(at_second_day) == before
     assert rollback.pending() is None
     assert len(record.newest()) == count
-    assert go(at_second_day, no, to=been.run["second day"]).success
+    assert go(at_second_day, no, to=newest(at_second_day)).success
 
 
 class Killed(BaseException):
