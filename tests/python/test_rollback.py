@@ -194,7 +194,6 @@ def test_a_table_that_has_gone_is_named_and_nothing_is_changed(been: Been, at_se
 def test_views_have_the_queries_of_then(been: Been, at_second_day: Lake) -> None:
     lake = at_second_day
     assert lake.dbt("run", "--select", "deliveries").success
-    good = newest(lake)
     rows = lake.rows("select * from ops.deliveries order by landed_on")
     run = record.newest(1)[0]
     [view] = [told for told in run["tables"] if told["kind"] == "view"]
@@ -209,7 +208,6 @@ def test_views_have_the_queries_of_then(been: Been, at_second_day: Lake) -> None
         assert done.success, done.said
         done.sentence("ops.deliveries")
         assert lake.rows("select * from ops.deliveries order by landed_on") == rows
-        assert rollback._ended(record.newest(), bad.started_at)[0]["run_id"] == good
     finally:
         record._file(bad, record.ENDED).unlink()
 
