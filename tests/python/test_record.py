@@ -232,6 +232,7 @@ class Locks:
         (processes.this(), [], "2026-01-01T00:00:00.000Z", False),
         (None, ["events"], None, True),
     ],
+    ids=["alive", "without-lock", "locks-no-source", "started-earlier", "this", "no-process"],
 )
 def test_on_a_cluster_a_run_is_dead_when_its_process_or_its_lock_is(process, sources, started_at, is_dead) -> None:
     import dbt_strata
