@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from measuring import DATA_ALONE, DBT, MEMORY, Measures, Row, apart, enter, places_of
+from measuring import DATA_ALONE, DBT, MEMORY, WITHOUT_TESTS, Measures, Row, apart, enter, places_of
 from strata import history, jars, places, samples, session
-from strata.dbt_run import DbtOptions, of_subject, run_dbt
+from strata.dbt_run import DbtOptions, failures, of_subject, run_dbt
+from strata.errors import StrataError
 
 HERE = Path(__file__).parent
 STOCK = HERE / "stock"
@@ -149,7 +150,9 @@ def _take_days(folder: Path, source: str, land: Callable[[Path, int, int], None]
     for day in range(days):
         land(places.landing(), day, count)
         if source != "purchases":
-            run_dbt(["run", "--select", *of_subject(source)], options)
+            said = failures(run_dbt(["build", *WITHOUT_TESTS, "--select", *of_subject(source)], options))
+            if said:
+                raise StrataError("\n".join(said))
     if source == "purchases":
         history.catch_up([source], options, Console(quiet=True))
     return land

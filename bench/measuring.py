@@ -29,6 +29,7 @@ LONGEST = 6
 DBT = str(Path(sys.executable).with_name("dbt"))
 # Unit tests depend on code alone.
 DATA_ALONE = ["--exclude-resource-type", "unit_test"]
+WITHOUT_TESTS = [*DATA_ALONE, "--exclude-resource-type", "test"]
 
 
 @dataclass(frozen=True)

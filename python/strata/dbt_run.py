@@ -84,6 +84,12 @@ def run_dbt(
     return list(_invoke(command, options, listen, manifest).results)
 
 
+def failures(results: list) -> list[str]:
+    """Return a sentence for each result of a dbt command that is no success."""
+    failed = [result for result in results if result.status in ("error", "fail", "runtime error")]
+    return list(dict.fromkeys(sentence(result.message or f"{result.node.name} failed.") for result in failed))
+
+
 def _invoke(
     command: list[str], options: DbtOptions, listen: Callable | None = None, manifest: Manifest | None = None
 ) -> Any:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from strata import record
-from strata.dbt_run import DbtOptions, of_subject, parse, run_dbt, sentence
+from strata.dbt_run import DbtOptions, failures, of_subject, parse, run_dbt
 from strata.errors import StrataError
 
 # What macros/history/take_day.sql says of each day that it has taken.
@@ -47,9 +47,7 @@ def _dbt(command: list[str], options: DbtOptions, console: Console, manifest: Ma
     """Run a dbt command in this process and return the sentences of what it refused or failed."""
     bar = DayBar(console)
     with bar.progress:
-        results = run_dbt(command, options, bar.listen, manifest)
-    failed = [result for result in results if result.status in ("error", "fail", "runtime error")]
-    return list(dict.fromkeys(sentence(result.message or f"{result.node.name} failed.") for result in failed))
+        return failures(run_dbt(command, options, bar.listen, manifest))
 
 
 def _snapshot(names: list[str], options: DbtOptions, console: Console, is_one: bool = True, **variables: str) -> None:
