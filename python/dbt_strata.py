@@ -36,6 +36,7 @@ from strata import (
     delta_log,
     lake,
     landing,
+    operations,
     places,
     processes,
     record,
@@ -59,12 +60,23 @@ CONNECTING = {
 LISTING = ("build", "run", "retry", "snapshot", "freshness")
 
 
+def set_aside(path: str) -> str:
+    """Move what lies in the lake out of the way, and return where it is then."""
+    return str(lake.set_aside(places.lake(), places.at(path)))
+
+
+def move_table(schema: str, name: str, other: str) -> str:
+    """Move the files of a table to where one of another name lies, and return their folder."""
+    return str(lake.move_table(places.lake(), schema, name, other))
+
+
 # What macros have as modules.strata.
 LENT = (
     *(delta_log.newest, delta_log.commits_since, delta_log.properties, delta_log.columns),
     *(unchanged.digest, unchanged.has_passed, unchanged.note_passed, unchanged.spared, unchanged.keep_passed),
     *(unchanged.nothing_found, unchanged.passed_until, unchanged.is_large),
     *(unchanged.nothing_differs, unchanged.is_as_expected, unchanged.known_answer, unchanged.note_answer),
+    *(set_aside, move_table, rollback.note_done),
     *(record.run_id, record.has_any, record.attempt, record.note_failure, record.note_version),
 )
 
@@ -245,13 +257,15 @@ class StrataPlugin(dbtPlugin):
             tables = lake.tables(manifest)
             lake.sweep(places.lake(), tables)
             _tell_made(tables)
+            if flags.WHICH in WRITING:
+                self._refuse_broken_logs(tables)
             # Who holds the lake knows that nobody else does.
             self._begin_record(manifest, flags, lambda _run: True)
         elif self._cluster is not None and flags.WHICH in RECORDED:
             ops = next(node.schema for node in manifest.nodes.values() if node.name == "landed_files")
             locks = cluster.Locks(self._cluster, ops)
             try:
-                if flags.WHICH in WRITING or getattr(flags, "MACRO", None) == rollback.OPERATION:
+                if flags.WHICH in WRITING or getattr(flags, "MACRO", None) in operations.ALL:
                     self._take_on_cluster(manifest, flags, locks)
                 self._begin_record(manifest, flags, functools.partial(_is_dead, locks), locks.held)
             except StrataError as error:
@@ -259,6 +273,14 @@ class StrataPlugin(dbtPlugin):
             finally:
                 self._cluster.close()
         return {}
+
+    @staticmethod
+    def _refuse_broken_logs(tables: list[tuple[str, str]]) -> None:
+        """Raise dbt's error where a run would go on over rows that a file system has lost; object stores lose none."""
+        try:
+            delta_log.check_newest(tables)
+        except StrataError as error:
+            raise DbtRuntimeError(str(error)) from None
 
     def _begin_record(
         self, manifest: Manifest, flags: Any, is_dead: Callable[[dict], bool], held: list[str] | None = None

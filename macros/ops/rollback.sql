@@ -1,30 +1,30 @@
 {#-
-  Carry the steps of a rollback out, as python/strata/rollback.py plans them; `strata rollback` calls it. Each may be done already:
-  a rollback that was killed is carried out once more, from its first step.
+  Carry the actions of a rollback out, as python/strata/rollback.py plans them; `strata rollback` calls it. The first may have been done
+  already, or half: a rollback that was killed goes on with the action after the last that was noted.
 -#}
-{% macro restore_tables(steps) %}
-    {%- for step in steps if step.aside -%}
-        {% do _rename_table(step.schema, step.name, step.aside) %}
-    {%- endfor -%}
-    {%- for step in steps if step.taken_from -%}
-        {% do _rename_table(step.schema, step.taken_from, step.name) %}
-    {%- endfor -%}
-    {%- for step in steps if step.after is not none -%}
-        {% do run_query('restore table `' ~ step.schema ~ '`.`' ~ step.name ~ '` to version as of ' ~ step.after) %}
-    {%- endfor -%}
-    {%- for step in steps if step.query_after is not none -%}
-        {% do run_query('create or replace view `' ~ step.schema ~ '`.`' ~ step.name ~ '` as ' ~ step.query_after) %}
+{% macro restore_tables(actions) %}
+    {%- for action in actions -%}
+        {%- set to = action['to'] -%}
+        {%- if action.does == 'rename' -%}
+            {% do _rename_table(action.schema, action['from'], to) %}
+        {%- elif to is not none -%}
+            {%- set relation = _table_named(action) -%}
+            {% do run_query(
+                'restore table ' ~ relation ~ ' to version as of ' ~ to if action.does == 'restore'
+                else 'create or replace view ' ~ relation ~ ' as ' ~ to
+            ) %}
+        {%- endif -%}
+        {% do modules.strata.note_done() %}
     {%- endfor -%}
 {% endmacro %}
 
 
-{#- Give a table another name. Where that has been done, there is none of the old name, or a table that has it since. -#}
+{#-
+  Give a table another name: its folder goes first, and then the entries of the metastore follow. Hive's own renaming fails in object
+  stores, where it copies what stands for folders too.
+-#}
 {% macro _rename_table(schema, name, other) %}
-    {%- set is_there = load_relation(api.Relation.create(schema=schema, identifier=name)) is not none -%}
-    {%- if is_there and load_relation(api.Relation.create(schema=schema, identifier=other)) is none -%}
-        {% do adapter.rename_relation(
-            api.Relation.create(schema=schema, identifier=name, type='table'),
-            api.Relation.create(schema=schema, identifier=other, type='table')
-        ) %}
-    {%- endif -%}
+    {%- set folder = modules.strata.move_table(schema, name, other) -%}
+    {% do run_query('drop table if exists ' ~ _table_named({'schema': schema, 'name': name})) %}
+    {% do _register_table(_table_named({'schema': schema, 'name': other}), folder) %}
 {% endmacro %}

@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -75,6 +76,14 @@ def credentials(options: DbtOptions) -> Credentials:
 def parse(options: DbtOptions) -> Manifest:
     """Return the parsed project, for commands that differ in variables alone: dbt would parse it anew for each."""
     return _invoke(["parse"], options)
+
+
+def targets_of(profiles_dir: str | Path | None) -> dict[str, Any]:
+    """Return what profiles.yml says, unrendered: the default `target`, and the `outputs` by name.
+
+    Raise OSError, or YAML's error, where it cannot be read.
+    """
+    return yaml.safe_load((Path(profiles_dir or places.ROOT) / "profiles.yml").read_text())["strata"]
 
 
 def run_dbt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -135,6 +136,28 @@ def hold(lake: Path) -> int:
     return descriptor
 
 
+def holder(lake: Path) -> dict[str, str] | None:
+    """Return what the lock says of another process that holds the lake, or None; the lake is not changed."""
+    if lake in _held or not storage.exists(lake / "lock"):
+        return None
+    descriptor = os.open(lake / "lock", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _owner(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def left_by(lake: Path) -> dict[str, str]:
+    """Return what the lock says of a process that held the lake and has died; empty where it says nothing."""
+    if lake in _held or not storage.exists(lake / "lock"):
+        return {}
+    with storage.open(lake / "lock") as file:
+        return _owner(file.fileno())
+
+
 # What Spark and Delta leave of a table that they never finished making.
 _UNMADE = re.compile(
     r"(?:(?:_temporary|[^/]+=[^/]*|_change_data)/(?:.*/)?)?\.?(?:part|cdc)-[^/]*\.parquet(?:\.crc)?"
@@ -185,6 +208,45 @@ def sweep(lake: Path, tables: Iterable[tuple[str, str]]) -> list[Path]:
     for folder in unmade:
         storage.remove_folder(folder)
     return unmade
+
+
+# Where what is set aside lies in a lake.
+ASIDE = "set_aside"
+
+
+def set_aside(lake: Path, path: Path) -> Path:
+    """Move what lies in a lake out of the way, with what tells of it beside it, and return where it is now.
+
+    Nothing is lost: it keeps its path, below the folder `set_aside` and the time. Beside a commit its checksum lies, a
+    checkpoint is named as the last one, and each file has a checksum of Hadoop's.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    to = lake / ASIDE / moment / str(path).removeprefix(f"{lake}/")
+    names = [path.name]
+    if _COMMIT.match(path.name):
+        names.append("_last_checkpoint" if ".checkpoint." in path.name else f"{path.stem}.crc")
+    for name in itertools.chain(names, [f".{name}.crc" for name in names]):
+        if storage.exists(path.with_name(name)):
+            storage.move(path.with_name(name), to.with_name(name))
+    return to
+
+
+def move_table(lake: Path, schema: str, name: str, other: str) -> Path:
+    """Move the files of a table to where one of another name lies, what is left of them where that was done in part.
+
+    Return the folder where they are then. Raise StrataError where they cannot be moved.
+    """
+    folder, to = folder_of(lake, schema, name), folder_of(lake, schema, other)
+    try:
+        storage.move(folder, to)
+    except FileNotFoundError:
+        return to
+    except OSError as error:
+        raise StrataError(
+            f"The table's folder {folder} cannot be moved to {to} ({storage.said(error)}): see that nothing lies "
+            "there, and that this user may write there."
+        ) from None
+    return to
 
 
 def made(lake: Path, tables: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

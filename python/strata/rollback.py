@@ -1,8 +1,8 @@
 """Rollback: all tables of the project together, as they were at the end of a run of the record.
 
 Delta restores one table at a time, so that a rollback may be killed half way. Its plan stands in `rollback.json` in the
-lake from before the first statement until after the last: as long as it does, no command writes, and
-`strata rollback --resume` or `--undo` ends it. Each of its statements may be given twice.
+lake from before the first statement until after the last, with how much of it is done: as long as it does, no command
+writes, and `strata rollback --resume` or `--undo` ends it. Each of its actions may be done twice, one after the other.
 
 The rows come back by `restore`, a new version of each table. A table that was not there then is set aside under another
 name, and comes back under its own with a rollback to a run that had it. What tells a table from another of its name
@@ -13,27 +13,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from dbt.contracts.graph.manifest import Manifest
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from strata import delta_log, lake, places, record, storage
+from strata import delta_log, lake, operations, places, record, storage
 from strata.dbt_run import DbtOptions, parse, run_dbt, sentence
-from strata.errors import StrataError
+from strata.errors import StrataError, shown
 from strata.report import SHORT, print_wide
 
 # What stands between a table's name and the run that has set it aside.
 ASIDE = "__set_aside_"
 _NAME_A_LATER_RUN = "Name a later run, of those that 'strata runs' prints."
-# The operation that carries a plan out: macros/ops/rollback.sql.
-OPERATION = "restore_tables"
 
 
 @dataclass(frozen=True)
@@ -60,17 +57,24 @@ class Step:
         """Schema and name, as people write them."""
         return f"{self.schema}.{self.name}"
 
-    def undone(self) -> Step:
-        """Return the step that takes this one back."""
-        return replace(
-            self,
-            before=self.after,
-            after=self.before,
-            aside=self.taken_from,
-            taken_from=self.aside,
-            query_before=self.query_after,
-            query_after=self.query_before,
-        )
+
+def _actions(steps: list[Step]) -> list[dict[str, Any]]:
+    """Return what is done for steps, in order: names are made free, then taken, then tables and views go back."""
+    return [
+        *(_action("rename", step, step.name, step.aside) for step in steps if step.aside),
+        *(_action("rename", step, step.taken_from, step.name) for step in steps if step.taken_from),
+        *(_action("restore", step, step.before, step.after) for step in steps if step.after is not None),
+        *(_action("view", step, step.query_before, step.query_after) for step in steps if step.query_after is not None),
+    ]
+
+
+def _action(does: str, step: Step, then: Any, now: Any) -> dict[str, Any]:
+    return {"does": does, "schema": step.schema, "name": step.name, "from": then, "to": now}
+
+
+def _taken_back(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the actions that take others back."""
+    return [{**action, "from": action["to"], "to": action["from"]} for action in reversed(actions)]
 
 
 def _journal() -> Path:
@@ -82,7 +86,7 @@ def pending() -> dict[str, Any] | None:
     try:
         with storage.open(_journal()) as file:
             return json.loads(file.readall())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         # A store that does not answer says so to whatever comes next.
@@ -112,7 +116,7 @@ def _found(named: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     found = [run for run in runs if run["run_id"].startswith(named)]
     if len(found) != 1 or not named:
         what = f"that of {len(found)} runs" if found else "the beginning of no run's id"
-        raise StrataError(f"{named!r} is {what}: name a run as 'strata runs' prints it.")
+        raise StrataError(f"{shown(repr(named))} is {what}: name a run as 'strata runs' prints it.")
     return found[0]
 
 
@@ -255,10 +259,10 @@ def _rows(steps: list[Step], options: DbtOptions, manifest: Manifest) -> dict[tu
 
 def _shown(query: str, options: DbtOptions, manifest: Manifest) -> list:
     # dbt adds the query to the project that it is handed.
-    (shown,) = run_dbt(["show", "--inline", query, "--limit", "-1"], options, manifest=manifest.deepcopy())
-    if shown.status != "success":
-        raise StrataError(sentence(shown.message).rstrip("."))
-    return list(shown.agate_table.rows)
+    (answer,) = run_dbt(["show", "--inline", query, "--limit", "-1"], options, manifest=manifest.deepcopy())
+    if answer.status != "success":
+        raise StrataError(sentence(answer.message).rstrip("."))
+    return list(answer.agate_table.rows)
 
 
 def _print(steps: list[Step], rows: dict[tuple[str, str], int], console: Console) -> None:
@@ -293,6 +297,9 @@ def roll_back(
     begun = pending()
     if begun is not None:
         raise StrataError(said_of(begun))
+    named = to if to is not None else before
+    if named is not None:
+        _found(named, record.newest())
     manifest = parse(options)
     tables = lake.tables(manifest)
     runs = [run for run in record.newest() if _is_of(run, set(tables))]
@@ -312,7 +319,8 @@ def roll_back(
             "begun_at": record.now(),
             "target": options.target,
             "is_undone": False,
-            "steps": [asdict(step) for step in steps],
+            "actions": _actions(steps),
+            "done": 0,
         }
         _carry_out(begun, options, manifest)
         own = record.run_id()[:SHORT]
@@ -342,8 +350,9 @@ def end(options: DbtOptions, console: Console, *, undo: bool) -> None:
             f"The rollback that was left half way is of {_named(begun['target'])}, and not of {_named(options.target)}."
         )
     if undo != begun["is_undone"]:
-        steps = [asdict(Step(**step).undone()) for step in reversed(begun["steps"])]
-        begun = {**begun, "is_undone": undo, "steps": steps}
+        # One more than was done may be half done.
+        actions = _taken_back(begun["actions"][: begun["done"] + 1])
+        begun = {**begun, "is_undone": undo, "actions": actions, "done": 0}
     say = _say(console)
     with record.shared(f"strata rollback {'--undo' if undo else '--resume'}", say):
         _carry_out(begun, options, parse(options))
@@ -356,22 +365,29 @@ def _named(target: str | None) -> str:
 
 
 def _carry_out(begun: dict[str, Any], options: DbtOptions, manifest: Manifest) -> None:
-    """Have dbt carry the steps of a plan out, which stands in the lake meanwhile."""
+    """Have dbt carry the actions of a plan out that are not done; it stands in the lake meanwhile."""
     global _is_own
-    with storage.create(_journal()) as file:
-        file.write(json.dumps(begun).encode())
+    _keep(begun)
     _is_own = True
     try:
-        arguments = yaml.safe_dump({"steps": begun["steps"]})
-        results = run_dbt(["run-operation", OPERATION, "--args", arguments], options, manifest=manifest)
+        operations.carry_out(operations.ROLLBACK, {"actions": begun["actions"][begun["done"] :]}, options, manifest)
     except StrataError as error:
         raise StrataError(f"{error} {said_of(begun)}") from None
     finally:
         _is_own = False
-    failed = [result for result in results if result.status not in ("success", "pass")]
-    if failed:
-        raise StrataError(f"{sentence(failed[0].message or 'A step of the rollback failed.')} {said_of(begun)}")
     storage.remove(_journal())
+
+
+def _keep(begun: dict[str, Any]) -> None:
+    with storage.create(_journal()) as file:
+        file.write(json.dumps(begun).encode())
+
+
+def note_done() -> None:
+    """Note that one more action of the plan is done."""
+    begun = pending()
+    if begun is not None:
+        _keep({**begun, "done": begun["done"] + 1})
 
 
 # Whether this process carries a rollback out.

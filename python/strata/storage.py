@@ -32,13 +32,14 @@ STORE_MEND = (
     "AWS_SECRET_ACCESS_KEY) and what they may"
 )
 
-# A store that does not answer is given up after about a minute: s3fs tries five times, and each of its tries would wait
-# a minute, five times. Its writes wait for ever, for aiohttp reads nothing while it waits to be told to go on
-# (100-continue): they have a time of their own, and more for more bytes.
+# A store that does not answer is given up after a minute or two: each try of s3fs would wait a minute, five times, and
+# it tries five times, a read five times five. Its writes wait for ever, for aiohttp reads nothing while it waits to be
+# told to go on (100-continue): they have a time of their own, and more for more bytes.
 _PATIENCE = {
     "s3a": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 0}}},
 }
 
+_TRIES = 3
 _WRITE_SECONDS = 75
 _LEAST_BYTES_A_SECOND = 1_000_000
 # A run asks a store for a dozen things, and would wait for each: one that was waited for in vain for the first of these
@@ -118,7 +119,10 @@ def _store(address: AnyPath) -> Iterator[Any]:
 
         # What another client has written a moment ago is there.
         options = _PATIENCE.get(str(address).split("://")[0], {})
-        yield fsspec.core.url_to_fs(str(address), use_listings_cache=False, **options)[0]
+        store = fsspec.core.url_to_fs(str(address), use_listings_cache=False, **options)[0]
+        if hasattr(store, "retries"):
+            store.retries = _TRIES
+        yield store
     except Exception as error:
         # That something is not there is an answer, however late.
         if not isinstance(error, FileNotFoundError) and time.monotonic() - began >= _VAIN_SECONDS:
@@ -308,6 +312,27 @@ def remove_folder(folder: AnyPath) -> None:
             store.rm(str(folder), recursive=True)
         return
     shutil.rmtree(folder)
+
+
+def move(path: AnyPath, to: AnyPath) -> None:
+    """Move a file, or a folder with all that lies in it; of a store object by object, and again what was left of it."""
+    if is_address(path):
+        with _store(path) as store:
+            base, target = store._strip_protocol(str(path)), store._strip_protocol(str(to))
+            # What stands for a folder need not go with it.
+            names = [name for name in store.find(base) if not name.endswith("/")]
+            if names:
+                store.copy(names, [target + name.removeprefix(base) for name in names])
+            if store.exists(base):
+                store.rm(base, recursive=True)
+        return
+    make_folder(Path(to).parent)
+    os.replace(path, to)
+
+
+def copy_folder(folder: AnyPath, to: AnyPath) -> None:
+    """Copy a folder of this machine with all that lies in it, locks that processes have in it left out."""
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*.lck"))
 
 
 def remove(path: AnyPath) -> None:

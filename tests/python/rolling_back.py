@@ -9,9 +9,11 @@ from conftest import Lake, Run
 from strata import record, rollback
 from strata.errors import StrataError
 
+# A file of events of which one in thirty is not valid.
+EVENTS = "time,action\nno time,Open\n" + "".join(f"2026-01-05T10:{minute:02}:00Z,Open\n" for minute in range(29))
 LAYERS = ("raw", "stage", "mart", "quarantine", "ops")
 # When something was done, and not what.
-CLOCKS = ("loaded_at", "noticed_at", "taken_at", "changed_at")
+CLOCKS = ("loaded_at", "noticed_at", "taken_at", "changed_at", "table_version")
 
 
 def content(lake: Lake) -> dict[str, tuple[list[str], Counter]]:

@@ -10,12 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import Lake
-from rolling_back import content, ended, go, newest, no, of_project
-from strata import cli, record, rollback
+from rolling_back import EVENTS, content, ended, go, newest, no, of_project
+from strata import cli, operations, places, record, rollback
+from strata import lake as lakes
 from strata.errors import StrataError
 
-# One in thirty is not valid.
-EVENTS = "time,action\nno time,Open\n" + "".join(f"2026-01-05T10:{minute:02}:00Z,Open\n" for minute in range(29))
 SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
 
 
@@ -107,31 +106,34 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("goal", "undo", "done_steps"),
+    ("goal", "undo", "done", "is_half"),
     [
-        ("first day", False, 0),
-        ("first day", True, 3),
-        ("raw alone", False, 5),
-        ("raw alone", True, 5),
-        ("raw alone", True, 1000),
+        ("first day", False, 0, False),
+        ("first day", True, 3, False),
+        ("raw alone", False, 5, False),
+        ("raw alone", True, 5, False),
+        ("raw alone", True, 1000, False),
+        ("raw alone", False, 1, True),
+        ("raw alone", True, 1, True),
     ],
 )
 def test_a_rollback_that_was_killed_is_said_and_ended_or_taken_back(
-    been: Been, at_second_day: Lake, monkeypatch: pytest.MonkeyPatch, goal: str, undo: bool, done_steps: int
+    been: Been, at_second_day: Lake, monkeypatch: pytest.MonkeyPatch, goal: str, undo: bool, done: int, is_half: bool
 ) -> None:
     lake = at_second_day
-    given = rollback.run_dbt
+    given = operations.carry_out
 
-    def die(command: list[str], *arguments, **named) -> list:
-        if command[:2] != ["run-operation", rollback.OPERATION]:
-            return given(command, *arguments, **named)
-        steps = json.loads((lake.folder / "lake" / "rollback.json").read_text())["steps"]
-        part = json.dumps({"steps": steps[:done_steps]})
-        given([*command[:2], "--args", part], *arguments, **named)
+    def die(operation: str, planned: dict, *arguments) -> None:
+        given(operation, {"actions": planned["actions"][:done]}, *arguments)
+        if is_half:
+            # The table's files have gone, and the metastore's entries not.
+            half = planned["actions"][done]
+            assert half["does"] == "rename"
+            lakes.move_table(places.lake(), half["schema"], half["from"], half["to"])
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(rollback, "run_dbt", die)
+        patch.setattr(operations, "carry_out", die)
         with pytest.raises(Killed):
             go(lake, to=been.run[goal])
     said = lake.dbt("run", "--select", "raw_events")
@@ -141,8 +143,8 @@ def test_a_rollback_that_was_killed_is_said_and_ended_or_taken_back(
     assert shown.success
     shown.sentence("has not come to its end")
     assert not go(lake, to=been.run[goal]).success
-    done = ended(lake, undo)
-    assert done.success, done.said
+    last = ended(lake, undo)
+    assert last.success, last.said
     assert of_project(content(lake)) == been.held["second day" if undo else goal]
     assert rollback.pending() is None
     assert lake.dbt("run", "--select", "raw_events").success

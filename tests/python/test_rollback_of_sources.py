@@ -7,11 +7,9 @@ from collections import Counter
 import pytest
 
 from conftest import Lake
-from rolling_back import content, go, newest
+from rolling_back import EVENTS, content, go, newest
 from strata import history
 
-# One in thirty is not valid.
-EVENTS = "time,action\nno time,Open\n" + "".join(f"2026-01-05T10:{minute:02}:00Z,Open\n" for minute in range(29))
 FIRST = {
     ("events", "2026/01/05/a.csv"): EVENTS,
     ("purchases", "2026/01/05/p.csv"): "PurchaseID,product,user,date\n0000000001,11,1000001,2026-01-02\n",
