@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from strata import places
-from strata.errors import StrataError
+from strata.errors import StrataError, shown
 
 LONGEST_LINE = 16 * 1024 * 1024
 # In the order in which they are taken, where a header has equally many names by several: the rarest in names first.
@@ -135,12 +135,6 @@ class Sample:
     columns: list[Seen]
     rows: int
     separator: str | None = None
-
-
-def shown(text: str) -> str:
-    """Return a landed text so that it does nothing to a terminal: without control characters, and short."""
-    text = text if len(text) <= 40 else text[:37] + "..."
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def read(path: Path) -> Sample:

@@ -30,8 +30,8 @@ from rich.table import Table
 from rich.text import Text
 
 from strata import inferring, places, sources
-from strata.errors import StrataError
-from strata.inferring import Sample, Seen, shown
+from strata.errors import StrataError, shown
+from strata.inferring import Sample, Seen
 from strata.sources import Column, Source
 
 # What is written for each way to arrive: the file, and the template that it is made of.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strata import delta_log, lake, places, record, storage
-from strata.errors import StrataError
+from strata.errors import StrataError, shown
 
 # So many first characters of a run's id tell it from others.
 SHORT = 8
@@ -21,7 +22,7 @@ _GOOD = ("success", "pass", "no-op")
 
 def print_wide(console: Console, table: Table) -> None:
     """Print a table; a pipe has no width, and nothing is folded there."""
-    wide = console if console.is_terminal else Console(file=console.file, width=10_000)
+    wide = console if console.is_terminal else Console(file=console.file, width=10_000, markup=False)
     wide.print(table, highlight=False)
 
 
@@ -56,7 +57,7 @@ def runs(console: Console, limit: int, target: str | None = None) -> None:
     """Print the newest runs, of one target or all; raise StrataError for a file of the record that cannot be read."""
     found = [run for run in record.newest(None if target else limit) if target in (None, run["target"])][:limit]
     if not found:
-        on = f" on target {target}" if target else ""
+        on = f" on target {shown(target)}" if target else ""
         console.print(f"No run is recorded in {record.folder()}{on}.", soft_wrap=True, highlight=False, markup=False)
         return
     table = Table("run", "began (UTC)", "took", "status", "command", "target", "user", "nodes", box=box.SIMPLE_HEAD)
@@ -68,6 +69,8 @@ def runs(console: Console, limit: int, target: str | None = None) -> None:
 
 def _schema_and_name(table: str) -> tuple[str, str]:
     """Return a table's schema and name; raise StrataError where a name alone is that of none, or of several."""
+    if not re.fullmatch(r"(\w{1,255}\.)?\w{1,255}", table):
+        raise StrataError(f"{shown(repr(table))} is no table's name: name one as stage.purchases.")
     schema, dot, name = table.rpartition(".")
     if dot:
         return schema, name

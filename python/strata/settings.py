@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from strata.errors import StrataError
+from strata.errors import StrataError, shown
 from strata.sources import LIMITS, Source
 
 
@@ -105,13 +105,17 @@ RENAMED = {"max_new_sensors": "max_new_columns", "max_sensor_columns": "max_colu
 _SCHEMA = re.compile(r"[a-z0-9_]{1,100}")
 
 
+def _said(value: Any) -> str:
+    return shown(repr(value), 200)
+
+
 def check_schema(schema: str | None) -> None:
     """Raise StrataError for a profile's schema that can be none of the names of Spark's schemas."""
     if not _SCHEMA.fullmatch(schema or ""):
         raise StrataError(
-            f"The profile's schema is {schema!r}, which cannot begin a schema's name: name one of lower-case letters "
-            "a-z, digits and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where $USER is the "
-            "default) or in profiles.yml."
+            f"The profile's schema is {_said(schema)}, which cannot begin a schema's name: name one of lower-case "
+            "letters a-z, digits and underscores, at most 100, in STRATA_SCHEMA_PREFIX (on target dev, where $USER is "
+            "the default) or in profiles.yml."
         )
 
 
@@ -134,21 +138,23 @@ def load(project_dir: Path, overrides: dict[str, Any], sources: dict[str, Source
         may = [source.name for source in sources.values() if source.arrives in arrivals]
         mend = f"name one of {', '.join(may)}" if may else "leave it out, for none has it"
         said += [
-            f"{name} names {other}, which is no source that has it; {mend}"
+            f"{name} names {shown(other)}, which is no source that has it; {mend}"
             for other in (values[name] if isinstance(values[name], dict) else ())
             if other not in may
         ]
     paths = {name: given[f"{name}_path"] for name in sources if given.get(f"{name}_path") is not None}
     for name, path in paths.items():
         if sources[name].arrives != "events":
-            said.append(f"{name}_path is {path!r}; it must be left out, for files of {name} lie in folders of days")
+            said.append(
+                f"{name}_path is {_said(path)}; it must be left out, for files of {name} lie in folders of days"
+            )
         elif not isinstance(path, str) or not path:
-            said.append(f"{name}_path is {path!r}; it must be the path of a file or a folder")
+            said.append(f"{name}_path is {_said(path)}; it must be the path of a file or a folder")
     try:
         settings = Settings(**values)
     except ValidationError as error:
         wrong = dict.fromkeys(str(one["loc"][0]) for one in error.errors())
-        said += [f"{name} is {values[name]!r}; it must be {MENDS[name]}" for name in wrong]
+        said += [f"{name} is {_said(values[name])}; it must be {MENDS[name]}" for name in wrong]
     else:
         if (settings.history == "replay") != (settings.replay_from is not None):
             said.append("replay_from is the first day of a replay; set it with history: replay, and only then")
