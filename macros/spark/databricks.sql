@@ -64,7 +64,7 @@
 {% endmacro %}
 
 
-{#- The newest commits of a Delta table, as python/strata/delta_log.py has them, by `describe history`. -#}
+{#- The newest commits of a Delta table, with what macros ask of those of python/strata/delta_log.py, by `describe history`. -#}
 {% macro _told_history(relation, limit) %}
     {%- set commits = [] -%}
     {%- set now = modules.datetime.datetime.now(modules.pytz.utc).replace(tzinfo=none) -%}

@@ -8,15 +8,19 @@
 {% macro register_tables() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'retry', 'snapshot', 'seed') -%}
         {%- for table in fromjson(env_var('STRATA_MADE_TABLES', '[]')) -%}
-            {%- set relation = api.Relation.create(schema=table.schema, identifier=table.name, type='table') -%}
+            {%- set relation = _table_named(table) -%}
             {%- if load_relation(relation) is none -%}
-                {% do adapter.create_schema(relation) %}
-                {% do run_query(
-                    'create table if not exists ' ~ relation ~ ' using delta location ' ~ _text_literal(table.folder)
-                ) %}
+                {% do _register_table(relation, table.folder) %}
                 {% do adapter.cache_added(relation) %}
                 {% do exceptions.warn('The metastore did not know the table ' ~ relation ~ ', which lies in the lake: it knows it now.') %}
             {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
+{% endmacro %}
+
+
+{#- Tell the metastore of a table whose files lie in a folder. -#}
+{% macro _register_table(relation, folder) %}
+    {% do adapter.create_schema(relation) %}
+    {% do run_query('create table if not exists ' ~ relation ~ ' using delta location ' ~ _text_literal(folder)) %}
 {% endmacro %}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-import platform
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,16 +13,14 @@ from typing import Annotated
 import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
 
 from strata import (
+    doctor,
     history,
-    jars,
-    java,
-    lake,
     new_source,
     places,
     project,
+    repair,
     report,
     rollback,
     samples,
@@ -31,11 +29,12 @@ from strata import (
     storage,
 )
 from strata import schema as ledger
-from strata.dbt_run import DbtOptions, credentials
-from strata.errors import StrataError
+from strata.dbt_run import DbtOptions, targets_of
+from strata.errors import StrataError, shown
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console()
+# What is printed holds names that somebody gave, brackets among them.
+console = Console(markup=False)
 
 Vars = Annotated[str | None, typer.Option("--vars", help="dbt's variables, as YAML: '{name: value}'.")]
 Target = Annotated[str | None, typer.Option("--target", help="dbt's target, by its name in profiles.yml.")]
@@ -49,10 +48,19 @@ def _options(variables: str | None, target: str | None, profiles_dir: Path | Non
     except yaml.YAMLError:
         values = None
     if not isinstance(values, dict):
-        raise StrataError(f"--vars is {variables!r}: write it as YAML, such as '{{max_removed_share: 0.7}}'.")
+        given = shown(repr(variables), 200)
+        raise StrataError(f"--vars is {given}: write it as YAML, such as '{{max_removed_share: 0.7}}'.")
     settings.load(places.ROOT, values, sources.load())
-    if profiles_dir is not None and not (profiles_dir / "profiles.yml").exists():
-        raise StrataError(f"--profiles-dir names {profiles_dir}, which holds no profiles.yml: name the folder of one.")
+    if profiles_dir is not None and not storage.exists(profiles_dir / "profiles.yml"):
+        given = shown(str(profiles_dir), 200)
+        raise StrataError(f"--profiles-dir names {given}, which holds no profiles.yml: name the folder of one.")
+    if target is not None:
+        # A profile that is broken dbt tells of.
+        with contextlib.suppress(OSError, yaml.YAMLError, KeyError, TypeError):
+            named = list(targets_of(profiles_dir)["outputs"])
+            if target not in named:
+                profiles = (profiles_dir or places.ROOT) / "profiles.yml"
+                raise StrataError(f"{profiles} has no target {shown(target)}: name one of {', '.join(named)}.")
     return DbtOptions(variables, target, str(profiles_dir.resolve()) if profiles_dir else None)
 
 
@@ -62,7 +70,7 @@ def _source(name: str | None, arrives: str | None = None) -> list[str]:
     if name is not None and name not in names:
         what = "which has no history" if name in sources.load() else "which is no source"
         raise StrataError(
-            f"--source names {name}, {what}: name one of {', '.join(names) or 'none, for none is declared'}."
+            f"--source names {shown(name)}, {what}: name one of {', '.join(names) or 'none, for none is declared'}."
         )
     return names if name is None else [name]
 
@@ -142,121 +150,21 @@ def sample(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir =
             console.print(f"A sample of {len(write(places.landing()))} files is in {folder}.", soft_wrap=True)
 
 
-@app.command()
-def doctor(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
-    """Check what a run needs, one line a thing, and end non-zero when something is amiss."""
-    options = None
-
-    def fit() -> str:
-        nonlocal options
-        options = _options(vars, target, profiles_dir)
-        return _settings(options)
-
-    checks = {"settings": fit, "Python": lambda: platform.python_version(), "dbt packages": _packages}
-    if _is_embedded(target, profiles_dir):
-        checks |= {
-            "Java": lambda: str(java.check()),
-            "Delta's jars": lambda: f"{len(jars.class_path().split(':'))} in {places.jars_dir()}",
-            "class-data archive": _archive,
-            "landing folder": _landing,
-            "lake": _lake,
-        }
-    else:
-        checks |= {
-            "cluster": lambda: _cluster(options),
-            "landing folder": lambda: _in_reach("landing folder", places.landing()),
-            "lake": lambda: _in_reach("lake", places.lake()),
-        }
-    table = Table("what", "state")
-    failed = False
-    for name, check in checks.items():
-        try:
-            table.add_row(name, check())
-        except StrataError as error:
-            failed = True
-            table.add_row(name, f"[red]{error}[/red]")
-    console.print(table)
-    if failed:
+@app.command("doctor")
+def examine(
+    deep: Annotated[bool, typer.Option("--deep", help="Read each data file whole, instead of its size.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: finding, place, repair, severity.")] = False,
+    vars: Vars = None,
+    target: Target = None,
+    profiles_dir: ProfilesDir = None,
+) -> None:
+    """Check what a run needs and look at the lake, changing nothing; end non-zero when something is amiss."""
+    told, findings = doctor.examine(
+        functools.partial(_options, vars, target, profiles_dir), target, profiles_dir, deep=deep
+    )
+    doctor.show(console, told, findings, as_json=as_json)
+    if findings:
         raise typer.Exit(1)
-
-
-def _targets(profiles_dir: str | Path | None) -> dict:
-    """Return what profiles.yml says, unrendered: the default `target`, and the `outputs` by name."""
-    return yaml.safe_load((Path(profiles_dir or places.ROOT) / "profiles.yml").read_text())["strata"]
-
-
-def _is_embedded(target: str | None, profiles_dir: Path | None) -> bool:
-    try:
-        targets = _targets(profiles_dir)
-    except (OSError, yaml.YAMLError):
-        return True  # the check of the settings says what is amiss
-    found = targets["outputs"].get(target or targets["target"])
-    return found is None or (found.get("type"), found.get("method")) == ("spark", "session")
-
-
-def _settings(options: DbtOptions) -> str:
-    profiles = Path(options.profiles_dir or places.ROOT) / "profiles.yml"
-    targets = _targets(profiles.parent)
-    target = options.target or targets["target"]
-    if target not in targets["outputs"]:
-        raise StrataError(f"{profiles} has no target {target}: name one of {', '.join(targets['outputs'])}.")
-    return f"fit, target {target} of {profiles}"
-
-
-def _cluster(options: DbtOptions | None) -> str:
-    if options is None:
-        return "not asked, for the settings are wrong"
-    # What dbt-spark needs for it no other command need pay.
-    from strata import cluster
-
-    found = credentials(options)
-    places.check(is_embedded=False)
-    cluster.check(found)
-    asked = cluster.Cluster(found)
-    version = asked.query("select version()")[0][0].split()[0]
-    asked.close()
-    return f"{asked.name.removeprefix('The ')}, {version}"
-
-
-def _in_reach(name: str, folder: Path) -> str:
-    """Return a place that this client can list; raise StrataError for one that it cannot."""
-    try:
-        storage.entries(folder)
-    except FileNotFoundError:
-        return f"{folder}, in which nothing is yet"
-    except OSError as error:
-        raise StrataError(
-            f"The {name} {folder} cannot be listed ({storage.said(error)}): {storage.STORE_MEND}."
-        ) from None
-    return str(folder)
-
-
-def _packages() -> str:
-    found = sorted(path.name for path in (places.ROOT / "dbt_packages").glob("*") if path.is_dir())
-    if not found:
-        raise StrataError("dbt's packages are missing: run 'make setup'.")
-    return ", ".join(found)
-
-
-def _archive() -> str:
-    return "made" if places.class_archive().exists() else "none: runs start slower; 'make setup' makes it"
-
-
-def _landing() -> str:
-    folder = places.landing()
-    if not storage.exists(folder):
-        return f"{folder}, which is not there yet: nothing has landed"
-    if not storage.may_use(folder):
-        raise StrataError(f"The landing folder {folder} cannot be read by this user: give it the right to.")
-    return str(folder)
-
-
-def _lake() -> str:
-    places.check()
-    folder = places.lake()
-    lake.hold(folder)
-    lake.release(folder)
-    return f"{folder}, free, {storage.free_bytes(folder) // 1024**3} GB left on its disk"
 
 
 def _ask(is_yes: bool, question: str) -> None:
@@ -297,6 +205,18 @@ def roll_back(
         rollback.end(options, console, undo=undo)
     else:
         rollback.roll_back(options, console, functools.partial(_ask, yes), to=to, before=before, at=at)
+
+
+@app.command("repair")
+def mend(yes: Yes = False, vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Do what is safe of what `strata doctor` finds in the lake; it is shown first."""
+    repair.repair(_options(vars, target, profiles_dir), console, functools.partial(_ask, yes))
+
+
+@app.command()
+def maintain(vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
+    """Compact tables of many small files, and clean all of what no rollback within `rollback_days` needs."""
+    repair.maintain(_options(vars, target, profiles_dir), console)
 
 
 Newest = Annotated[int, typer.Option("--limit", min=1, help="How many, the newest ones.")]

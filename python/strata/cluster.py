@@ -407,6 +407,14 @@ class Locks:
         )
         return {owner for (owner,) in rows}
 
+    def left(self) -> list[tuple[str, str]]:
+        """Return the sources whose locks were left by who has died, or has been silent for a minute, with who it is."""
+        rows = self.cluster.query(
+            f"select source, owner, holder, beat_at < current_timestamp() - interval {LOCK_SECONDS} seconds "
+            f"from {self.table} where owner is not null order by source"
+        )
+        return [(source, holder) for source, owner, holder, is_silent in rows if is_silent or processes.has_died(owner)]
+
     def _merge(self, source: str, holder: str, dead: str | None) -> None:
         """Take a lock that is free, ours, or of the dead: of `dead`, or of one who was silent for too long."""
         take = f"""

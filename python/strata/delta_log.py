@@ -14,7 +14,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,17 @@ def _log(schema: str, name: str) -> tuple[Path, list[int]]:
 
 def _action(file: Path, name: str) -> dict[str, Any] | None:
     """Return the first action of a kind in a commit, or None."""
-    start = f'{{"{name}"'.encode()
+    start, line = f'{{"{name}"'.encode(), b""
     with _reading(file), io.BufferedReader(storage.open(file)) as commit:
         for line in commit:
             if line.startswith(start):
-                return json.loads(line)[name]
+                try:
+                    return json.loads(line)[name]
+                except ValueError:
+                    raise StrataError(f"The commit {file} is torn: 'strata doctor' says what is to be done.") from None
+    if not line:
+        # Spark would read it as a commit of nothing, and the rows that it told of would be gone without a word.
+        raise StrataError(f"The commit {file} is empty: 'strata doctor' says what is to be done.")
     return None
 
 
@@ -143,6 +149,13 @@ def newest(schema: str, name: str) -> dict[str, Any]:
     """Return a table's newest commit, as _commit() has one."""
     log, versions = _log(schema, name)
     return _commit(log, versions[0])
+
+
+def check_newest(tables: Iterable[tuple[str, str]]) -> None:
+    """Raise StrataError where the newest commit of a table is empty or torn, as a disk that was full may leave it."""
+    for table in tables:
+        with contextlib.suppress(NoTable):
+            newest(*table)
 
 
 def has_commit(schema: str, name: str, version: int, mark: str | None) -> bool:

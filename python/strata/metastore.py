@@ -5,9 +5,14 @@ Spark would go on in the folder that the lake was made in; for a copy that is th
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import subprocess
+import tempfile
 from pathlib import Path
 
-from strata import storage
+from strata import java, storage
+from strata.errors import StrataError
 
 # What holds a place in Hive's tables, and which of their rows do.
 _PLACES = {
@@ -44,6 +49,41 @@ def follow(jvm, lake: Path) -> None:
                 raise
     with storage.create(place) as file:
         file.write(str(lake).encode())
+
+
+# Its tables, as Derby's own tool prints them.
+_LISTING = """
+maximumdisplaywidth 4000;
+connect 'jdbc:derby:{folder}';
+select '|' || d.NAME || '|' || t.TBL_NAME || '|' from APP.TBLS t join APP.DBS d on t.DB_ID = d.DB_ID
+where t.TBL_TYPE <> 'VIRTUAL_VIEW';
+"""
+_LISTED = re.compile(r"^\|([^|]*)\|([^|]*)\|\s*$", re.MULTILINE)
+
+
+def tables(lake: Path) -> set[tuple[str, str]] | None:
+    """Return the schemas and names of the tables that a lake's metastore knows, None where there is none.
+
+    It is read in a copy, for whoever opens it writes to it. Raise StrataError where it cannot be read.
+    """
+    if not storage.exists(lake / "metastore" / "service.properties"):
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "metastore"
+        try:
+            storage.copy_folder(lake / "metastore", copy)
+        except OSError as error:
+            raise StrataError(f"{lake / 'metastore'} cannot be read: {storage.said(error)}") from None
+        spark = Path(importlib.util.find_spec("pyspark").origin).parent
+        derby = ":".join(map(str, sorted((spark / "jars").glob("derby*.jar"))))
+        command = [java.path(), "-cp", derby, f"-Dderby.stream.error.file={scratch}/derby.log"]
+        done = subprocess.run(
+            [*command, "org.apache.derby.tools.ij"], input=_LISTING.format(folder=copy), capture_output=True, text=True
+        )
+        failed = re.search(r"^(?:ij> )*ERROR \w+: (.*)", done.stdout, re.MULTILINE)
+        if failed or done.returncode:
+            raise StrataError(failed[1] if failed else done.stderr.strip().splitlines()[-1])
+    return set(_LISTED.findall(done.stdout))
 
 
 def _move(connection, now: str) -> None:

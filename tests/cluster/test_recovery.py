@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from unittest import mock
 
 import pytest
 
 from conftest import Client, land_events
-from strata import places, record, rollback
+from strata import lake, places, record, rollback, storage
 from strata.environment import changed_environment
 
 # What follows one raw table to a mart, by threads with sessions of their own.
@@ -89,3 +90,37 @@ def test_all_tables_go_back_together_and_forward_again(recovered: Client, sql) -
     done = recovered.run("strata", "rollback", "--before", back["run_id"], "--yes")
     assert done.code == 0, done.said
     assert {table: sql(f"select count(*) from {recovered.table(table)}") for table in TABLES} == held
+
+
+def found(client: Client) -> list[str]:
+    """Return what the doctor finds amiss there."""
+    said = client.run("strata", "doctor", "--json").said
+    return [one["finding"] for one in json.loads(said[said.index("[") :])]
+
+
+def test_what_is_amiss_in_the_store_is_found_and_mended(recovered: Client) -> None:
+    recovered.make(*SELECTED)
+    assert found(recovered) == []
+    with changed_environment(**recovered.environment):
+        marts = lake.folder_of(places.lake(), *recovered.table("mart.actions_per_minute").split("."))
+        raw = lake.folder_of(places.lake(), *recovered.table("raw.events").split("."))
+        storage.remove_folder(marts)
+        with storage.create(raw / "_delta_log" / "_last_checkpoint") as file:
+            file.write(b'{"version": 7, "size": 1}')
+    name = recovered.table("mart.actions_per_minute")
+    said = found(recovered)
+    assert f"a checkpoint of {recovered.table('raw.events')} is gone, which its log names" in said
+    assert f"the metastore knows {name}, of which no version is in the lake" in said
+    done = recovered.run("strata", "repair", "--yes")
+    assert done.code == 0, done.said
+    recovered.make(*SELECTED)
+    assert found(recovered) == []
+
+
+def test_maintenance_cleans_the_store_of_what_nobody_needs(recovered: Client, sql) -> None:
+    held = sql(f"select count(*) from {recovered.table('stage.events')}")
+    done = recovered.run("strata", "maintain")
+    assert done.code == 0, done.said
+    assert "cleaned of what no rollback of 30 days needs" in done.said
+    assert sql(f"select count(*) from {recovered.table('stage.events')}") == held
+    assert found(recovered) == []

@@ -20,7 +20,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from rich.console import Console
 
-from strata import history, places, rollback, session
+from strata import doctor, history, places, repair, rollback, session
 from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
 
@@ -171,7 +171,7 @@ class Lake:
             os.environ["STRATA_SCHEMA_PREFIX"] = self.prefix
 
     def strata(self, command: Callable, *arguments, **variables) -> Run:
-        """Run a command of strata.history or strata.rollback in this process."""
+        """Run a command of strata.history, rollback or repair in this process."""
         self.enter()
         # dbt parses anew when the variables differ from those of its last run in a folder: a folder for each.
         os.environ["DBT_TARGET_PATH"] += "-" + hashlib.md5(str(variables).encode()).hexdigest()[:8]
@@ -182,6 +182,8 @@ class Lake:
             with (
                 mock.patch.object(history, "parse", return_value=parsed),
                 mock.patch.object(rollback, "parse", return_value=parsed),
+                mock.patch.object(repair, "parse", return_value=parsed),
+                mock.patch.object(doctor, "parse", return_value=parsed),
             ):
                 command(*arguments, options, Console(file=printed, width=1000))
             refused = []

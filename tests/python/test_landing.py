@@ -389,8 +389,11 @@ OF_OTHER_PLACES = """
 # dbt's connection, and the machine; profiles.yml, packages and the archive; the locks; the project's folder; a stream.
 ALLOWED = {
     "cluster": {"open"},
-    "cli": {"exists", "glob", "is_dir", "read_text", "resolve"},
+    "cli": {"resolve"},
+    "dbt_run": {"read_text"},
+    "doctor": {"exists", "glob", "is_dir"},
     "lake": {"open"},
+    "metastore": {"glob"},
     "places": {"resolve", "is_file()"},
     "processes": {"read_text", "readlink"},
     "samples": {"open"},

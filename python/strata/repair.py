@@ -1,0 +1,99 @@
+"""`strata repair` and `strata maintain`: what is safe to mend in a lake, and what keeps it small; each is a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from strata import delta_files, doctor, inspection, lake, operations, places, record
+from strata.dbt_run import DbtOptions, parse
+from strata.inspection import Finding
+from strata.report import print_wide
+
+
+def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) -> None:
+    """Do what is safe of what `strata doctor` finds, after a question, and name what is left to people.
+
+    Raise StrataError where a run works in the lake, or a step fails; each step is done whole, or not at all.
+    """
+    findings = doctor.of_lake(options, deep=False)
+    safe = [one for one in findings if one.mend]
+    say = _say(console)
+    if findings:
+        table = Table("finding", "place", "repair", box=box.SIMPLE_HEAD)
+        for one in findings:
+            table.add_row(one.finding, one.place, one.repair)
+        print_wide(console, table)
+    if not safe:
+        what = "Nothing of this is for 'strata repair' to mend" if findings else "Nothing is amiss in the lake"
+        say(f"{what}: nothing was done.")
+        return
+    ask(f"Mend {len(safe)} of these {len(findings)}, as far as they say 'strata repair'?")
+    with record.shared(inspection.REPAIR, say):
+        if any(one.mend == "renew metastore" for one in safe):
+            # Spark would not start on it.
+            lake.hold(places.lake())
+            say(f"{places.lake() / 'metastore'} is now {lake.set_aside(places.lake(), places.lake() / 'metastore')}")
+        arguments = {
+            "aside": [one.place for one in safe if one.mend == "set aside"],
+            "registered": _registered(safe),
+            "forgotten": [_table(one) for one in safe if one.mend == "forget"],
+            "kept": [_table(one) for one in safe if one.mend == "set retention"],
+        }
+        operations.carry_out(operations.REPAIR, arguments, options, parse(options), say)
+    for one in safe:
+        say(f"Mended: {one.finding}.")
+    left = doctor.of_lake(options, deep=False)
+    say(f"{len(left)} findings are left: 'strata doctor' shows them." if left else "Nothing is amiss in the lake now.")
+
+
+def maintain(options: DbtOptions, console: Console) -> None:
+    """Make few files of many small ones, and take away those that no version kept needs; safe beside readers.
+
+    Raise StrataError where a run works in the lake, or a statement fails.
+    """
+    variables = doctor.variables(options)
+    manifest = parse(options)
+    own = set(lake.tables(manifest))
+    old = (datetime.now(UTC) - timedelta(days=variables.rollback_days)).timestamp()
+    compacted, cleaned = [], []
+    for schema, name, folder in inspection.tables():
+        if (schema, name) in own:
+            try:
+                files = delta_files.read(folder)
+            except OSError:
+                continue  # 'strata doctor' tells of it
+            table = {"schema": schema, "name": name}
+            if inspection.is_scattered(files):
+                compacted.append(table)
+            if delta_files.unneeded(files, old):
+                keeps = inspection.keeps(files.properties, variables.rollback_days)
+                cleaned.append({**table, "keeps": keeps})
+    if compacted or cleaned:
+        with record.shared("strata maintain", _say(console)):
+            operations.carry_out(operations.MAINTAIN, {"compacted": compacted, "cleaned": cleaned}, options, manifest)
+    _say(console)(
+        f"{len(compacted)} tables were compacted, and {len(cleaned)} cleaned of what no rollback of "
+        f"{variables.rollback_days} days needs."
+    )
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return lambda said: console.print(said, soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(finding: Finding) -> dict[str, str]:
+    """Return the table whose folder is the place of a finding."""
+    folder = places.at(finding.place)
+    return {"schema": folder.parent.name.removesuffix(".db"), "name": folder.name, "folder": str(folder)}
+
+
+def _registered(safe: list[Finding]) -> list[dict[str, str]]:
+    """Return the tables to register: those that were found, or all where the metastore is gone."""
+    if any(one.mend == "renew metastore" or one.place == str(places.lake() / "metastore") for one in safe):
+        return lake.made(places.lake(), [(schema, name) for schema, name, _ in inspection.tables()])
+    return [_table(one) for one in safe if one.mend == "register"]

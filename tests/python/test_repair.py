@@ -1,0 +1,287 @@
+"""What `strata repair` mends, what it leaves, and what `strata maintain` takes away, tried with Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Lake, Run
+from rolling_back import EVENTS, content, go, newest, no, of_project, yes
+from strata import delta_files, doctor, places, record, repair, session
+from strata import lake as lakes
+
+SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
+
+
+def build(lake: Lake) -> Run:
+    """Build the tables that the tests here damage."""
+    return lake.dbt("build", "--exclude-resource-type", "unit_test", "test", *SELECTED)
+
+
+@pytest.fixture(scope="module")
+def built(lake: Lake) -> Iterator[tuple[Lake, str, str, dict]]:
+    """A lake of two builds: it, the ids of the two runs, and what its tables hold."""
+    lake.land("2026/01/05/a.csv", EVENTS)
+    assert build(lake).success
+    first = newest(lake)
+    lake.land("2026/01/06/b.csv", EVENTS.replace("01-05", "01-06"))
+    assert build(lake).success
+    return lake, first, newest(lake), content(lake)
+
+
+@pytest.fixture
+def whole(built: tuple[Lake, str, str, dict]) -> Iterator[Lake]:
+    """That lake, brought back to its files after a test."""
+    lake = built[0]
+    lake.enter()
+    kept = lake.folder / "kept"
+    shutil.copytree(lake.folder / "lake", kept, ignore=shutil.ignore_patterns("lock"))
+    yield lake
+    for path in (lake.folder / "lake").iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    shutil.copytree(kept, lake.folder / "lake", dirs_exist_ok=True)
+    shutil.rmtree(kept)
+    forget(lake)
+
+
+def forget(lake: Lake) -> None:
+    """Have Delta forget what it has read of the tables, as a new process would."""
+    spark = session.start(lake.folder / "lake").session()
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    spark.catalog.clearCache()
+
+
+def folder_of(table: str) -> Path:
+    return lakes.folder_of(places.lake(), *table.split("."))
+
+
+def log_of(table: str) -> list[Path]:
+    return sorted((folder_of(table) / "_delta_log").glob("*.json"))
+
+
+def in_metastore(lake: Lake) -> set[tuple[str, str]]:
+    """Return the tables that the catalog of this process's Spark knows, which stands in for a metastore's."""
+    spark = session.start(lake.folder / "lake").session()
+    schemas = [row[0] for row in spark.sql("show schemas").collect()]
+    return {(schema, row[1]) for schema in schemas for row in spark.sql(f"show tables in `{schema}`").collect()} - {
+        (schema, row[1]) for schema in schemas for row in spark.sql(f"show views in `{schema}`").collect()
+    }
+
+
+def mended(lake: Lake, ask=yes, command=repair.repair, **variables) -> Run:
+    """Run `strata repair`, or another command, as a process does that has just begun."""
+    forget(lake)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor.metastore, "tables", lambda _folder: in_metastore(lake))
+        done = lake.strata(
+            lambda options, console: command(options, console, ask) if ask else command(options, console), **variables
+        )
+    forget(lake)
+    return done
+
+
+def test_where_nothing_is_amiss_nothing_is_done(whole: Lake) -> None:
+    count = len(record.newest())
+    done = mended(whole, no)
+    assert done.success, done.said
+    assert done.said == ["Nothing is amiss in the lake: nothing was done."]
+    assert len(record.newest()) == count
+
+
+@pytest.mark.parametrize("text", ["", '{"commitInfo":{"ope'])
+@pytest.mark.parametrize("table", ["raw.events", "stage.events"])
+def test_a_broken_newest_commit_is_set_aside_and_a_rollback_and_a_build_make_its_rows_again(
+    built: tuple[Lake, str, str, dict], whole: Lake, text: str, table: str
+) -> None:
+    _, _, second, held = built
+    broken = log_of(table)[-1]
+    broken.write_text(text)
+    forget(whole)
+    # No run goes on over it.
+    refused = build(whole)
+    assert not refused.success
+    refused.sentence(f"{broken} is {'torn' if text else 'empty'}: 'strata doctor' says what is to be done")
+    done = mended(whole)
+    assert done.success, done.said
+    done.sentence(f"{broken} is now {places.lake() / 'set_aside'}")
+    assert not broken.exists()
+    assert record.newest(1)[0]["command"] == "strata repair"
+    done.sentence("findings are left: 'strata doctor' shows them")
+    back = go(whole, before=second)
+    assert back.success, back.said
+    assert build(whole).success
+    assert of_project(content(whole)) == held
+
+
+def test_a_broken_checkpoint_is_set_aside(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
+    spark = session.start(whole.folder / "lake").session()
+    log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(folder_of("stage.events")))
+    log.checkpoint()
+    (checkpoint,) = (folder_of("stage.events") / "_delta_log").glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:50])
+    done = mended(whole)
+    assert done.success, done.said
+    assert not checkpoint.exists()
+    assert done.said[-1] == "Nothing is amiss in the lake now."
+    assert of_project(content(whole)) == built[3]
+
+
+def test_a_checkpoint_that_is_gone_is_named_no_more(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
+    spark = session.start(whole.folder / "lake").session()
+    log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(folder_of("stage.events")))
+    log.checkpoint()
+    (checkpoint,) = (folder_of("stage.events") / "_delta_log").glob("*.checkpoint.parquet")
+    checkpoint.unlink()
+    done = mended(whole)
+    assert done.success, done.said
+    assert done.said[-1] == "Nothing is amiss in the lake now."
+    assert of_project(content(whole)) == built[3]
+
+
+def test_a_file_of_no_version_is_set_aside_with_its_path(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
+    foreign = folder_of("raw.events") / "part-9.parquet"
+    shutil.copy(folder_of("raw.events") / next(iter(delta_files.read(folder_of("raw.events")).data)), foreign)
+    done = mended(whole)
+    assert done.success, done.said
+    (aside,) = (places.lake() / "set_aside").glob("*/warehouse/raw.db/events/part-9.parquet")
+    assert not foreign.exists()
+    done.sentence(f"{foreign} is now {aside}")
+    assert of_project(content(whole)) == built[3]
+
+
+def test_the_metastore_and_the_lake_are_brought_together(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
+    spark = session.start(whole.folder / "lake").session()
+    # An entry goes with its files: they are put back without it.
+    aside = whole.folder / "raw_events"
+    shutil.copytree(folder_of("raw.events"), aside)
+    spark.sql(f"drop table {whole.schema('raw')}.events")
+    shutil.rmtree(folder_of("raw.events"), ignore_errors=True)
+    shutil.move(aside, folder_of("raw.events"))
+    shutil.rmtree(folder_of("quarantine.events"))
+    done = mended(whole)
+    assert done.success, done.said
+    done.sentence("Mended: raw.events lies in the lake, and the metastore does not know it.")
+    done.sentence("Mended: the metastore knows quarantine.events, of which no version is in the lake.")
+    assert ("raw", "events") in in_metastore(whole)
+    assert ("quarantine", "events") not in in_metastore(whole)
+    assert build(whole).success
+    assert of_project(content(whole)) == built[3]
+
+
+def test_a_table_keeps_from_then_on_what_a_rollback_needs(whole: Lake) -> None:
+    done = mended(whole, rollback_days=40)
+    assert done.success, done.said
+    done.sentence("Mended: Delta keeps less of stage.events than the 40 days of rollback_days")
+    properties = delta_files.read(folder_of("stage.events")).properties
+    assert properties["delta.logRetentionDuration"] == "interval 41 days"
+    assert properties["delta.deletedFileRetentionDuration"] == "interval 41 days"
+
+
+def test_without_a_yes_nothing_is_mended(whole: Lake) -> None:
+    broken = log_of("stage.events")[-1]
+    broken.write_text("")
+    done = mended(whole, no)
+    assert not done.success
+    done.sentence("No: Mend 1 of these 1, as far as they say 'strata repair'?")
+    assert broken.exists()
+
+
+def test_what_would_lose_rows_is_left_to_people(whole: Lake) -> None:
+    file = folder_of("raw.events") / next(iter(delta_files.read(folder_of("raw.events")).data))
+    file.unlink()
+    before = {path: path.stat().st_mtime_ns for path in places.lake().rglob("*")}
+    done = mended(whole, no)
+    assert done.success
+    assert done.said[-1] == "Nothing of this is for 'strata repair' to mend: nothing was done."
+    assert {path: path.stat().st_mtime_ns for path in places.lake().rglob("*")} == before
+
+
+def test_maintain_compacts_and_keeps_what_a_rollback_needs(
+    built: tuple[Lake, str, str, dict], whole: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first, _, held = built
+    monkeypatch.setattr(repair.inspection, "MANY_FILES", 1)
+    young = folder_of("stage.events") / "part-young.parquet"
+    old = folder_of("stage.events") / "part-old.parquet"
+    for file in (young, old):
+        shutil.copy(folder_of("stage.events") / next(iter(delta_files.read(folder_of("stage.events")).data)), file)
+    os.utime(old, (0, 0))
+    done = mended(whole, None, repair.maintain)
+    assert done.success, done.said
+    done.sentence("and 1 cleaned of what no rollback of 30 days needs")
+    assert record.newest(1)[0]["command"] == "strata maintain"
+    operations = [commit["operation"] for commit in repair.inspection.delta_log.commits("raw", "events")]
+    assert "OPTIMIZE" in operations
+    assert young.exists()
+    assert not old.exists()
+    assert of_project(content(whole)) == held
+    # All that a rollback needs is there, and the next build finds nothing new.
+    assert go(whole, to=first).success
+    assert build(whole).success
+    assert of_project(content(whole)) == held
+
+
+def test_maintain_cleans_no_more_than_a_rollback_leaves_of_a_table_that_was_told_otherwise(whole: Lake) -> None:
+    spark = session.start(whole.folder / "lake").session()
+    spark.sql(
+        f"alter table {whole.schema('stage')}.events set tblproperties "
+        "('delta.deletedFileRetentionDuration' = 'interval 0 days')"
+    )
+    old = folder_of("stage.events") / "part-old.parquet"
+    shutil.copy(folder_of("stage.events") / next(iter(delta_files.read(folder_of("stage.events")).data)), old)
+    os.utime(old, (0, 0))
+    removed = set(delta_files.read(folder_of("stage.events")).named) - set(
+        delta_files.read(folder_of("stage.events")).data
+    )
+    assert mended(whole, None, repair.maintain).success
+    assert not old.exists()
+    assert all((folder_of("stage.events") / path).exists() for path in removed)
+    assert repair.inspection.keeps(delta_files.read(folder_of("stage.events")).properties, 30)
+
+
+# --- a metastore of its own -------------------------------------------------------------------------------------------
+
+
+def strata(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run the command in a process of its own, in a lake in a folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
+    environment |= {"STRATA_LAKE": str(folder / "lake"), "STRATA_LANDING": str(folder / "landing")}
+    environment |= {"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs")}
+    command = [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]]
+    return subprocess.run(command, cwd=places.ROOT, env=environment, capture_output=True, text=True)
+
+
+def test_a_metastore_that_is_broken_or_gone_is_made_again_of_what_lies_in_the_lake(tmp_path: Path) -> None:
+    seeded = strata(tmp_path, "dbt", "seed")
+    assert seeded.returncode == 0, seeded.stdout
+    assert strata(tmp_path, "strata", "doctor").returncode == 0
+    for segment in (tmp_path / "lake" / "metastore" / "seg0").iterdir():
+        segment.write_bytes(b"no page of Derby's" * 400)
+    said = strata(tmp_path, "strata", "doctor", "--json")
+    assert said.returncode == 1
+    (finding,) = json.loads(said.stdout)
+    assert finding["finding"].startswith("the metastore cannot be read (")
+    assert finding["severity"] == "error"
+    done = strata(tmp_path, "strata", "repair", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "Nothing is amiss in the lake now."
+    # A table that somebody set aside is registered too.
+    shutil.copytree(
+        tmp_path / "lake" / "warehouse" / "stage.db" / "accepted_actions",
+        tmp_path / "lake" / "warehouse" / "stage.db" / "accepted_actions__set_aside_1",
+    )
+    shutil.rmtree(tmp_path / "lake" / "metastore")
+    said = strata(tmp_path, "strata", "doctor", "--json")
+    assert [one["finding"] for one in json.loads(said.stdout)] == ["the metastore is gone, and tables lie in the lake"]
+    done = strata(tmp_path, "strata", "repair", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = strata(tmp_path, "dbt", "show", "--inline", "select count(*) as n from stage.accepted_actions__set_aside_1")
+    assert "| 2 |" in shown.stdout
