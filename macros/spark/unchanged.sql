@@ -185,25 +185,32 @@
 
 {#-
   The ranges in which the keys of changed rows lie, as conditions, so that Delta leaves out the files that can hold no such key. Of
-  times and of what else grows that is most of a table; of a type whose text is not its value nothing is said.
+  times and of what else grows that is most of a table; of a type whose text is not its value nothing is said. The ends are variables
+  of the session, one set a node: no log has their values.
 -#}
 {% macro _key_ranges(keys, changed) %}
-    {%- set asked, conditions = [], [] -%}
+    {%- set asked, conditions, ends, set_to = [], [], [], [] -%}
+    {%- set variable = '_end_' ~ local_md5(model.unique_id) ~ '_' -%}
     {%- for key in keys -%}
-        {% do asked.extend([
-            'cast(min(' ~ key ~ ') as string)', 'cast(max(' ~ key ~ ') as string)', 'typeof(min(' ~ key ~ '))', 'count_if(' ~ key ~ ' is null)',
-        ]) %}
+        {% do asked.extend(['min(' ~ key ~ ') is not null', 'typeof(min(' ~ key ~ '))', 'count_if(' ~ key ~ ' is null)']) %}
     {%- endfor -%}
     {%- set told = run_query('select ' ~ asked | join(', ') ~ ' from ' ~ changed)[0] -%}
     {%- for key in keys -%}
-        {%- set least, most, type, null_count = told[4 * loop.index0:4 * loop.index] -%}
-        {%- if least is not none and type in ('string', 'date', 'timestamp', 'tinyint', 'smallint', 'int', 'bigint') -%}
+        {%- set is_any, type, null_count = told[3 * loop.index0:3 * loop.index] -%}
+        {%- if is_any and type in ('string', 'date', 'timestamp', 'tinyint', 'smallint', 'int', 'bigint') -%}
+            {%- set least, most = variable ~ 'least_' ~ loop.index, variable ~ 'most_' ~ loop.index -%}
+            {% do run_query('declare or replace variable ' ~ least ~ ' ' ~ type) %}
+            {% do run_query('declare or replace variable ' ~ most ~ ' ' ~ type) %}
+            {% do ends.extend([least, most]) %}
+            {% do set_to.extend(['min(' ~ key ~ ')', 'max(' ~ key ~ ')']) %}
             {% do conditions.append(
-                '(' ~ key ~ ' between cast(' ~ _text_literal(least) ~ ' as ' ~ type ~ ') and cast(' ~ _text_literal(most) ~ ' as ' ~ type ~ ')'
-                ~ (' or ' ~ key ~ ' is null' if null_count else '') ~ ')'
+                '(' ~ key ~ ' between ' ~ least ~ ' and ' ~ most ~ (' or ' ~ key ~ ' is null' if null_count else '') ~ ')'
             ) %}
         {%- endif -%}
     {%- endfor -%}
+    {%- if ends -%}
+        {% do run_query('set var (' ~ ends | join(', ') ~ ') = (select ' ~ set_to | join(', ') ~ ' from ' ~ changed ~ ')') %}
+    {%- endif -%}
     {{ return(conditions) }}
 {% endmacro %}
 

@@ -146,11 +146,18 @@ def of_changes(run: Run) -> int:
     return int(found[0][1]) if found else 0
 
 
-def test_of_a_large_table_the_rows_that_changed_are_tested(large: Lake) -> None:
+def test_of_a_large_table_the_rows_that_changed_are_tested(
+    large: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     large.land("more.csv", EVENTS.replace("01-05", "01-06"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path))
     run = large.build()
     assert run.success, run.said
     assert of_changes(run) >= 5
+    # Between which keys the changed rows lie, no log says.
+    said = (tmp_path / "dbt.log").read_text()
+    assert "minute_start between _end_" in said
+    assert "01-06 23:00:00" not in said
     run, spared = checked(large)
     assert spared == len(run.nodes)
 
