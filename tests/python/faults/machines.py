@@ -1,0 +1,99 @@
+"""What the tests of faults share: commands in processes of their own, what lands, and what is then in a lake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from strata import delta_files, inspection, places, rollback, samples
+from strata.dbt_run import of_subject
+
+# What chance begins with: a failure says it.
+SEED = int(os.environ.get("KILL_SEED", 1))
+BINARIES = Path(sys.executable).parent
+FIRST = datetime(2026, 1, 5, tzinfo=UTC)
+# When something was done and by what, and not what.
+CLOCKS = ("loaded_at", "noticed_at", "taken_at", "changed_at", "table_version")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "STRATA_LAKE": str(folder / "lake"),
+        "STRATA_LANDING": str(folder / "landing"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+
+
+def start(folder: Path, *command: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [str(BINARIES / command[0]), *command[1:]], cwd=places.ROOT, env=environment(folder), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def run(folder: Path, *command: str) -> None:
+    """Run a command to its end; it must succeed."""
+    process = start(folder, *command)
+    said, _ = process.communicate()
+    assert process.returncode == 0, f"{' '.join(command)}: {said[-3000:]}"
+
+
+def build(source: str, *more: str) -> tuple[str, ...]:
+    """Return the command that builds all of a source, with its data tests."""
+    return ("dbt", "build", "--exclude-resource-type", "unit_test", *more, "--select", *of_subject(source))
+
+
+def land_events(folder: Path, day: int, seed: int = 0) -> None:
+    moment = FIRST + timedelta(days=day)
+    path = folder / "landing" / "events" / f"{moment:%Y/%m/%d}" / "events.csv"
+    # A line that is not valid, one of the day before, and the day's.
+    late = f"{moment - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ},Open\n"
+    samples.write_csv(path, iter(["no time,Open\n", late, *samples.event_lines(2000, moment, 1, seed=seed + day)]))
+
+
+def land_sensors(folder: Path, day: int, sensors: int) -> None:
+    moment = FIRST + timedelta(days=day)
+    path = folder / "landing" / "fleet_sensors" / f"{moment:%Y/%m/%d}" / "sensors.jsonl"
+    samples.write_lines(path, samples.sensor_day(500, moment, sensors, seed=day))
+
+
+def land_purchases(folder: Path, first: int, days: int) -> None:
+    table = samples.PurchaseTable(200, FIRST.date())
+    for day in range(first + days):
+        if day >= first:
+            table.land(folder / "landing")
+        table.next_day(0.2, 0.05, 0.05)
+
+
+def held(folder: Path) -> dict[str, Counter]:
+    """Return the rows of all tables in a lake, without clocks."""
+    os.environ.update(environment(folder))
+    found = {}
+    for schema, name, table in inspection.tables():
+        files = delta_files.read(table)
+        described = [
+            json.loads(line)["metaData"]
+            for commit in sorted((table / "_delta_log").glob("*.json"))
+            for line in commit.read_text().splitlines()
+            if "metaData" in json.loads(line)
+        ][-1]
+        columns = [column["name"] for column in json.loads(described["schemaString"])["fields"]]
+        rows = delta_files.rows(files, [column for column in columns if column not in CLOCKS]).to_pylist()
+        if rollback.ASIDE not in name:
+            found[f"{schema}.{name}"] = Counter(json.dumps(row, default=str, sort_keys=True) for row in rows)
+    return found
+
+
+def amiss(folder: Path) -> list[str]:
+    """Return what the doctor finds, but for files that nobody reads, which each kill may leave."""
+    os.environ.update(environment(folder))
+    own = {(schema, name) for schema, name, _ in inspection.tables()}
+    found = [*inspection.of_files(deep=True), *inspection.of_lock(), *inspection.of_record(own)]
+    return [one.finding for one in found if "belongs to none of its versions" not in one.finding]
