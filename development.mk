@@ -1,5 +1,5 @@
 # Targets for the development of Strata itself.
-.PHONY: test-prerequisites bench fuzz lock release unrelease test-cluster cluster-up cluster-status cluster-down cluster-clean
+.PHONY: test-prerequisites bench fuzz lock release unrelease test-cluster test-faults audit cluster-up cluster-status cluster-down cluster-clean
 
 # The S3 server of the tests' cluster, built by Go.
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -21,6 +21,9 @@ test-prerequisites: setup ## Install what the tests need beside Python, Java, ma
 test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRATA_WITHOUT_CLUSTER=1 leaves them out)
 	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "The tests of the cluster are left out: STRATA_WITHOUT_CLUSTER is set."; \
 	else $(BIN)/pytest tests/cluster; fi
+
+test-faults: setup ## Kill commands at random times, and see the next one end what is left (KILLS=60 KILL_SEED=1)
+	@$(BIN)/pytest -n 2 tests/python/faults
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py up
@@ -44,6 +47,9 @@ lock: setup ## Pin the newest versions that requirements/*.in allow, with hashes
 	@for name in uv lock development; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
 		--no-header --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	@$(BIN)/python -m strata.jars --lock
+
+audit: setup ## Ask PyPI for known faults of what is pinned; it must be in reach
+	@for name in lock development; do $(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/$$name.txt || exit 1; done
 
 release: setup ## Release main (BUMP=major or patch, DRY_RUN=1 shows it, CHECK='make test'); see tools/releases.md
 	@PYTHONPATH=python $(BIN)/python tools/release.py release

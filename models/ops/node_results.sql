@@ -4,16 +4,9 @@ with recorded as (
     {{ runs_of_record(
         'nodes array<struct<node: string, resource_type: string, status: string, seconds: double, rows: bigint, message: string>>'
     ) }}
-),
-
-results as (
-    select
-        run_id,
-        explode(nodes) as result
-    from recorded
 )
 
 select
     run_id,
-    result.*
-from results
+    inline(nodes) as (node, resource_type, status, seconds, rows, message)
+from recorded
