@@ -81,10 +81,6 @@ LENT = (
 )
 
 
-# The tables that any run makes where they are not there: macros/landing/loaded_files.sql.
-ENGINE_TABLES = ("loaded_files", "history_days")
-
-
 # Those that may write tables.
 WRITING = ("build", "run", "retry", "snapshot", "seed", "clone", "freshness")
 
@@ -321,7 +317,7 @@ class StrataPlugin(dbtPlugin):
             click.get_current_context().call_on_close(locks.release)
             lake.sweep(places.lake(), lake.tables(manifest, selected))
             # What is above is read, and may be written by others at this moment.
-            engine = {key for key, node in manifest.nodes.items() if node.name in ENGINE_TABLES}
+            engine = {key for key, node in manifest.nodes.items() if node.name in lake.ENGINE_TABLES}
             _tell_made(lake.tables(manifest, None if above is None else above | engine))
             stocks = self._list(to_list, self._paths)
             self._take(stocks, len(to_list) == len(self._declared), self._cluster.scan)

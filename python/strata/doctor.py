@@ -86,22 +86,25 @@ def of_lake(options: DbtOptions, *, deep: bool) -> list[Finding]:
     if holder is not None:
         said = f"process {holder.get('pid', 'unknown')} works in the lake, so that it was not looked at"
         return [Finding(said, str(places.lake()), "wait for it to end", "warning")]
-    findings = list(inspection.of_files(deep))
-    if is_embedded:
-        findings += inspection.of_lock()
+    manifest = None
+    findings = []
     try:
         manifest = parse(options)
     except StrataError as error:
         said = f"the project cannot be read, so that no rows were looked at ({error})"
         findings.append(Finding(said, str(places.ROOT), "mend what it says", "error"))
-    else:
+    anew = {} if manifest is None else _made_anew(manifest)
+    findings += inspection.of_files(deep, anew)
+    if is_embedded:
+        findings += inspection.of_lock()
+    if manifest is not None:
         own = set(lake.tables(manifest))
         if is_embedded:
             findings += inspection.of_metastore(_in_metastore(), own)
         else:
             findings += _on_cluster(cluster.Cluster(found), own, _schemas(manifest)("ops"))
         findings += inspection.of_retention(own, variables(options).rollback_days)
-        findings += inspection.of_record(own)
+        findings += inspection.of_record(own, anew)
         findings += inspection.of_content(sources.load().values(), _schemas(manifest))
     return sorted(findings, key=lambda one: one.severity)
 
@@ -135,6 +138,20 @@ def _on_cluster(asked: cluster.Cluster, own: set[tuple[str, str]], ops: str) -> 
         yield Finding(str(error), asked.name, "see that it is up", "error")
     finally:
         asked.close()
+
+
+def _made_anew(manifest: Manifest) -> dict[tuple[str, str], str]:
+    """Return how the tables are made anew that are made of others, and not of what landed, by schema and name."""
+    found = {}
+    for node in manifest.nodes.values():
+        if node.resource_type == "snapshot":
+            found[node.schema, node.alias] = f"'strata rebuild --source {node.name}' derives it anew from raw"
+        elif node.resource_type == "seed":
+            found[node.schema, node.alias] = f"'dbt seed --full-refresh --select {node.name}' loads it anew"
+        elif node.config.materialized in ("table", "incremental") and node.name not in lake.ENGINE_TABLES:
+            how = f"'dbt build --full-refresh --select {node.name}' makes it anew of what it reads"
+            found[node.schema, node.alias] = how
+    return found
 
 
 def _schemas(manifest: Manifest) -> Callable[[str], str]:

@@ -10,10 +10,11 @@ import itertools
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow
@@ -69,25 +70,38 @@ def tables() -> list[tuple[str, str, Path]]:
     return found
 
 
-def _run_of(schema: str, name: str, version: int | None) -> str:
-    """Return the id of the run that left a version of a table behind, or RUN where the record does not tell."""
+# How to make tables anew that are made of others, by schema and name; raw ones are not.
+Anew = Mapping[tuple[str, str], str]
+
+
+def _brought_back(schema: str, name: str, version: int | None, anew: Anew) -> str:
+    """Return how the rows come back that a table has lost since before a version."""
+    if (schema, name) in anew:
+        return anew[schema, name]
+    runs: list[dict[str, Any]] = []
     with contextlib.suppress(StrataError):
-        runs = [run for run in record.newest() if version is not None and run["ended_at"]]
-        for run in sorted(runs, key=lambda run: run["ended_at"]):
-            for one in run["tables"]:
-                is_it = (one["schema_name"], one["table_name"], one["kind"]) == (schema, name, "table")
-                if is_it and one["version"] >= version:
-                    return run["run_id"][:SHORT]
-    return "RUN"
+        runs = sorted((run for run in record.newest() if run["ended_at"]), key=lambda run: run["ended_at"])
+    for number, run in enumerate(runs if version is not None else []):
+        for one in run["tables"]:
+            is_it = (one["schema_name"], one["table_name"], one["kind"]) == (schema, name, "table")
+            if is_it and one["version"] >= version:
+                if any(earlier["tables"] for earlier in runs[:number]):
+                    return _rolled_back(run["run_id"][:SHORT])
+                return (
+                    "move its folder away, and 'strata repair' and 'dbt build' load again what is in the landing folder"
+                )
+    return _rolled_back("RUN")
 
 
-def _back(schema: str, name: str, version: int | None) -> str:
-    run = _run_of(schema, name, version)
+def _rolled_back(run: str) -> str:
     return f"'strata rollback --before {run}' goes back to before it was written, and 'dbt build' makes the rest again"
 
 
-def of_files(deep: bool = False) -> Iterator[Finding]:
-    """Find what is wrong with the logs and the data files of all tables; with `deep` each data file is read."""
+def of_files(deep: bool = False, anew: Anew = MappingProxyType({})) -> Iterator[Finding]:
+    """Find what is wrong with the logs and the data files of all tables; with `deep` each data file is read.
+
+    `anew` tells how tables are made anew that are made of others.
+    """
     for schema, name, folder in tables():
         table = f"{schema}.{name}"
         try:
@@ -105,21 +119,21 @@ def of_files(deep: bool = False) -> Iterator[Finding]:
             )  # fmt: skip
             continue
         delta_files.hold_against_folder(files, deep)
-        yield from _of_table(schema, name, files)
+        yield from _of_table(schema, name, files, anew)
 
 
-def _of_table(schema: str, name: str, files: delta_files.Files) -> Iterator[Finding]:
+def _of_table(schema: str, name: str, files: delta_files.Files, anew: Anew) -> Iterator[Finding]:
     table = f"{schema}.{name}"
     for fault in files.faults:
         place = str(files.folder / fault.file)
         if fault.is_of_checkpoint:
             yield _of_checkpoint(table, files, fault, place)
         elif fault.file.startswith("_delta_log/"):
-            yield _of_commit(schema, name, files, fault, place)
+            yield _of_commit(table, files, fault, place, _brought_back(schema, name, fault.version, anew))
         elif fault.kind != "unnamed":
             said = {"missing": "is gone", "cut": "has another size", "unread": "cannot be read"}[fault.kind]
             detail = f" ({fault.detail})" if fault.detail else ""
-            repair = f"put it back from a backup; else {_back(schema, name, fault.version)}"
+            repair = f"put it back from a backup; else {_brought_back(schema, name, fault.version, anew)}"
             yield Finding(f"a data file of {table} {said}{detail}", place, repair, "error")
     # On a cluster others may be writing them.
     before = time.time() - (YOUNG.total_seconds() if places.is_address(files.folder) else 0)
@@ -164,12 +178,11 @@ def _of_checkpoint(table: str, files: delta_files.Files, fault: delta_files.Faul
     )
 
 
-def _of_commit(schema: str, name: str, files: delta_files.Files, fault: delta_files.Fault, place: str) -> Finding:
-    table = f"{schema}.{name}"
+def _of_commit(table: str, files: delta_files.Files, fault: delta_files.Fault, place: str, back: str) -> Finding:
     if fault.kind == "unlike":
         return Finding(
             f"the newest commit of {table} is not as it was written: {fault.detail}",
-            place, _back(schema, name, fault.version), "error",
+            place, back, "error",
         )  # fmt: skip
     said = {"missing": "missing", "empty": "empty", "torn": "torn"}[fault.kind]
     if fault.kind != "missing" and fault.version == files.newest and files.version is not None:
@@ -188,7 +201,7 @@ def _of_commit(schema: str, name: str, files: delta_files.Files, fault: delta_fi
     return Finding(
         f"commit {fault.version} of {table} is {said}, and newer ones are there",
         place,
-        f"put it back from a backup; else {_back(schema, name, fault.version)}",
+        f"put it back from a backup; else {back}",
         "error",
     )
 
@@ -271,7 +284,7 @@ def keeps(properties: dict[str, str], rollback_days: int) -> bool:
     return True
 
 
-def of_record(project: set[tuple[str, str]]) -> Iterator[Finding]:
+def of_record(project: set[tuple[str, str]], anew: Anew = MappingProxyType({})) -> Iterator[Finding]:
     """Hold the newest run's record against the lake: versions that went back, tables that are gone, changes by hand."""
     for name in record.running():
         run = record.read(name)
@@ -296,10 +309,10 @@ def of_record(project: set[tuple[str, str]]) -> Iterator[Finding]:
                 told[table] = {**one, "run": run}
     for table, one in sorted(told.items()):
         if table in project:
-            yield from _of_recorded(table, one)
+            yield from _of_recorded(table, one, anew)
 
 
-def _of_recorded(table: tuple[str, str], told: dict) -> Iterator[Finding]:
+def _of_recorded(table: tuple[str, str], told: dict, anew: Anew) -> Iterator[Finding]:
     folder, name, run = lake.folder_of(places.lake(), *table), ".".join(table), told["run"]["run_id"][:SHORT]
     try:
         commits = delta_log.commits(*table)
@@ -315,7 +328,7 @@ def _of_recorded(table: tuple[str, str], told: dict) -> Iterator[Finding]:
     if newest < told["version"]:
         yield Finding(
             f"{name} is at version {newest}, and run {run} left it at {told['version']}: commits are gone",
-            str(folder), f"put them back from a backup; else {_back(*table, newest + 1)}", "error",
+            str(folder), f"put them back from a backup; else {_brought_back(*table, newest + 1, anew)}", "error",
         )  # fmt: skip
     by_hand = [one for one in commits if int(one["version"]) > told["version"] and not one["run_id"]]
     if by_hand:

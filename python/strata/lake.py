@@ -25,6 +25,8 @@ from strata.masking import command_line
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
+# The tables that any run makes where they are not there: macros/landing/loaded_files.sql.
+ENGINE_TABLES = ("loaded_files", "history_days")
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 # How long a lake whose dbt has died is waited for: its JVM notices within moments and goes.
 GRACE_SECONDS = 60

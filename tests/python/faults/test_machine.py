@@ -95,7 +95,7 @@ def test_a_disk_that_is_full_before_a_run_refuses_it(disk: Path) -> None:
 def test_a_clock_that_is_set_forward_and_back_changes_no_row(
     undisturbed: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    assert shutil.which("faketime"), "faketime is not there: run 'make test-prerequisites'."
+    assert shutil.which("faketime"), "faketime is not there: install Debian's package of that name."
     # Java waits by a clock that nobody sets.
     monkeypatch.setenv("DONT_FAKE_MONOTONIC", "1")
     for day, shift in ((0, None), (1, first)):
