@@ -23,7 +23,7 @@ test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRAT
 	else $(BIN)/pytest tests/cluster; fi
 
 test-faults: setup ## Kill commands at random times, and see the next one end what is left (KILLS=60 KILL_SEED=1)
-	@$(BIN)/pytest -n 2 tests/python/faults
+	@$(BIN)/pytest -n 2 --dist loadgroup tests/python/faults
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py up

@@ -64,6 +64,9 @@ LONGEST = (
     "test_hostile_input",
     "test_run",
     "test_older_lake",
+    "test_rollback_of_sources",
+    "test_repair",
+    "test_bench",
 )
 
 

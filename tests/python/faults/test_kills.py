@@ -169,7 +169,10 @@ def kill(process: subprocess.Popen, chance: random.Random) -> str:
 CASES = [(name, number) for number in range(-(-KILLS // len(PIPELINES))) for name in PIPELINES][:KILLS]
 
 
-@pytest.mark.parametrize(("name", "number"), sorted(CASES))
+# A process prepares the lake of a pipeline once, for all kills there.
+@pytest.mark.parametrize(
+    ("name", "number"), [pytest.param(*case, marks=pytest.mark.xdist_group(case[0])) for case in sorted(CASES)]
+)
 def test_a_command_that_was_killed_is_ended_by_the_next(
     prepared: Callable[[str], Prepared], tmp_path: Path, name: str, number: int
 ) -> None:
