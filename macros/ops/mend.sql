@@ -3,6 +3,7 @@
   tables, and those of `kept` are to keep what a rollback needs. Each may be done already.
 -#}
 {% macro mend_lake(aside, registered, forgotten, kept) %}
+    {% do run_query(sign_commits()) %}
     {%- for path in aside -%}
         {% do log(path ~ ' is now ' ~ modules.strata.set_aside(path), info=true) %}
     {%- endfor -%}
@@ -23,6 +24,7 @@
   and those to clean. Whoever reads goes on with the version that he began with.
 -#}
 {% macro maintain_tables(compacted, cleaned) %}
+    {% do run_query(sign_commits()) %}
     {%- for table in compacted -%}
         {% do run_query('optimize ' ~ _table_named(table)) %}
     {%- endfor -%}

@@ -3,6 +3,8 @@
   already, or half: a rollback that was killed goes on with the action after the last that was noted.
 -#}
 {% macro restore_tables(actions) %}
+    {#- Commits bear the run; of an operation no hook has said it. -#}
+    {% do run_query(sign_commits()) %}
     {%- for action in actions -%}
         {%- set to = action['to'] -%}
         {%- if action.does == 'rename' -%}

@@ -87,8 +87,10 @@ def _brought_back(schema: str, name: str, version: int | None, anew: Anew) -> st
             if is_it and one["version"] >= version:
                 if any(earlier["tables"] for earlier in runs[:number]):
                     return _rolled_back(run["run_id"][:SHORT])
+                folder = lake.folder_of(places.lake(), schema, name)
                 return (
-                    "move its folder away, and 'strata repair' and 'dbt build' load again what is in the landing folder"
+                    f"move {folder} out of the lake, and 'strata repair' and 'dbt build' load again what is in the "
+                    "landing folder still"
                 )
     return _rolled_back("RUN")
 
@@ -448,7 +450,7 @@ def _pending_days(source: Source, schema_of: Callable[[str], str]) -> Iterator[F
     pending = [day for day in _days(source, schema_of) if day not in held]
     if pending:
         yield Finding(
-            f"{len(pending)} landed days of {source.name} are not in its history, the first {pending[0]}",
+            f"landed days of {source.name} are not in its history: {len(pending)}, the first {pending[0]}",
             f"stage.{source.name}",
             f"'strata catch-up --source {source.name}' takes them, or says why not",
             "warning",

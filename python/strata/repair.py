@@ -23,11 +23,7 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
     findings = doctor.of_lake(options, deep=False)
     safe = [one for one in findings if one.mend]
     say = _say(console)
-    if findings:
-        table = Table("finding", "place", "repair", box=box.SIMPLE_HEAD)
-        for one in findings:
-            table.add_row(one.finding, one.place, one.repair)
-        print_wide(console, table)
+    _print(findings, console)
     if not safe:
         what = "Nothing of this is for 'strata repair' to mend" if findings else "Nothing is amiss in the lake"
         say(f"{what}: nothing was done.")
@@ -48,7 +44,19 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
     for one in safe:
         say(f"Mended: {one.finding}.")
     left = doctor.of_lake(options, deep=False)
-    say(f"{len(left)} findings are left: 'strata doctor' shows them." if left else "Nothing is amiss in the lake now.")
+    if left:
+        say("This is left to you, from the top on, and then 'strata doctor' once more:")
+        _print(left, console)
+    else:
+        say("Nothing is amiss in the lake now.")
+
+
+def _print(findings: list[Finding], console: Console) -> None:
+    table = Table("finding", "place", "repair", box=box.SIMPLE_HEAD)
+    for one in findings:
+        table.add_row(one.finding, one.place, one.repair)
+    if findings:
+        print_wide(console, table)
 
 
 def maintain(options: DbtOptions, console: Console) -> None:

@@ -159,8 +159,8 @@ def test_a_commit_below_newer_ones_is_left_to_people(whole: Lake, copy: Path, te
     assert (finding.place, finding.severity, finding.mend) == (str(broken), "error", None)
     # The first run wrote it, and there is none to go back to.
     assert finding.repair == (
-        "put it back from a backup; else move its folder away, and 'strata repair' and 'dbt build' load again what is "
-        "in the landing folder"
+        f"put it back from a backup; else move {folder_of('raw.events')} out of the lake, and 'strata repair' and "
+        "'dbt build' load again what is in the landing folder still"
     )
 
 
@@ -373,7 +373,7 @@ def test_a_day_that_landed_and_is_not_in_the_history_is_found(whole: Lake, copy:
     rewrite(
         "stage.history_days", lambda rows: rows.filter(compute.not_equal(rows.column("landed_on"), date(2026, 1, 6)))
     )
-    finding = one(found(whole), "^1 landed days of purchases are not in its history, the first 2026-01-06$")
+    finding = one(found(whole), "^landed days of purchases are not in its history: 1, the first 2026-01-06$")
     assert finding.repair == "'strata catch-up --source purchases' takes them, or says why not"
 
 
