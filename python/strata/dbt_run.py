@@ -34,6 +34,10 @@ def of_subject(subject: str) -> list[str]:
     return [f"fqn:strata.*.{subject}.*", f"fqn:strata.{subject}.*"]
 
 
+# The events by which dbt tells why an operation failed: its result does not.
+OPERATION_FAILED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
+
+
 @dataclass(frozen=True)
 class DbtOptions:
     """The options of dbt that every command takes; None where dbt's own default holds."""

@@ -63,8 +63,7 @@ def examine(
             told.append((name, check(), False))
         except StrataError as error:
             told.append((name, str(error), True))
-            sentence, _, mend = str(error).rstrip(".").partition(": ")
-            findings.append(Finding(sentence, name, mend or sentence, "error"))
+            findings.append(Finding.of_refusal(error, name))
     if options is not None and not any(is_amiss for name, _, is_amiss in told if name == "lake"):
         findings += of_lake(options, deep=deep)
     return told, findings

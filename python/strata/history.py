@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from strata import record
 from strata.dbt_run import DbtOptions, failures, of_subject, parse, run_dbt
 from strata.errors import StrataError
+from strata.report import sayer
 
 # What macros/history/take_day.sql says of each day that it has taken.
 DAY_TAKEN = re.compile(r"^\w+ \d{4}-\d{2}-\d{2}: .* (\d+) days? left\.$")
@@ -36,7 +37,7 @@ class DayBar:
         """Take one event of dbt."""
         if event.info.name not in ("JinjaLogInfo", "JinjaLogWarning"):
             return
-        self.progress.console.print(event.info.msg, soft_wrap=True, highlight=False, markup=False)
+        sayer(self.progress.console)(event.info.msg)
         taken = DAY_TAKEN.match(event.info.msg)
         if taken:
             self.done += 1
@@ -57,7 +58,7 @@ def _snapshot(names: list[str], options: DbtOptions, console: Console, is_one: b
     """
     manifest = parse(options)
     command = f"strata {variables['history']} --source {' '.join(names)}"
-    with record.shared(command, lambda said: console.print(said, soft_wrap=True, highlight=False, markup=False)):
+    with record.shared(command, sayer(console)):
         refused = _dbt(["snapshot", "--select", *names], options.with_vars(variables), console, manifest)
         if is_one:
             _end(refused)

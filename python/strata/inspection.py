@@ -12,8 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +21,7 @@ import pyarrow.compute as compute
 
 from strata import delta_files, delta_log, lake, places, processes, record, storage
 from strata.errors import StrataError
-from strata.report import SHORT
+from strata.report import SHORT, committed
 from strata.sources import Source
 
 # The command of its runs in the record.
@@ -50,24 +49,15 @@ class Finding:
     severity: str
     mend: str | None = None
 
+    @classmethod
+    def of_refusal(cls, error: StrataError, place: str) -> Finding:
+        """Return what a refusal says, which names the thing, and its mend behind a colon."""
+        said, _, mend = str(error).rstrip(".").partition(": ")
+        return cls(said, place, mend or said, "error")
+
     def told(self) -> dict[str, str]:
         """Return it as JSON has it."""
         return {name: value for name, value in asdict(self).items() if name != "mend"}
-
-
-def tables() -> list[tuple[str, str, Path]]:
-    """Return the tables that lie in the lake, each with its schema, name and folder."""
-    found = []
-    warehouse = places.lake() / "warehouse"
-    try:
-        schemas = [entry.name for entry in storage.entries(warehouse) if entry.name.endswith(".db")]
-    except FileNotFoundError:
-        return []
-    for schema in sorted(schemas):
-        for entry in sorted(storage.entries(warehouse / schema), key=lambda one: one.name):
-            if entry.is_folder:
-                found.append((schema.removesuffix(".db"), entry.name, warehouse / schema / entry.name))
-    return found
 
 
 # How to make tables anew that are made of others, by schema and name; raw ones are not.
@@ -104,7 +94,7 @@ def of_files(deep: bool = False, anew: Anew = MappingProxyType({})) -> Iterator[
 
     `anew` tells how tables are made anew that are made of others.
     """
-    for schema, name, folder in tables():
+    for schema, name, folder in lake.lying(places.lake()):
         table = f"{schema}.{name}"
         try:
             files = delta_files.read(folder)
@@ -226,7 +216,7 @@ def of_metastore(told: set[tuple[str, str]] | StrataError | None, project: set[t
     `told` is None where the metastore is gone, and an error where it cannot be read; `project` are the project's
     tables: of others those count that lie in the same schemas.
     """
-    lying = [(schema, name) for schema, name, _ in tables()]
+    lying = [(schema, name) for schema, name, _ in lake.lying(places.lake())]
     made = {(one["schema"], one["name"]): one["folder"] for one in lake.made(places.lake(), lying)}
     place = str(places.lake() / "metastore")
     if isinstance(told, StrataError):
@@ -263,7 +253,7 @@ def of_metastore(told: set[tuple[str, str]] | StrataError | None, project: set[t
 
 def of_retention(project: set[tuple[str, str]], rollback_days: int) -> Iterator[Finding]:
     """Find tables of the project of which Delta keeps less than a rollback may reach back to."""
-    for schema, name, folder in tables():
+    for schema, name, folder in lake.lying(places.lake()):
         if (schema, name) not in project:
             continue
         try:
@@ -292,14 +282,13 @@ def of_record(project: set[tuple[str, str]], anew: Anew = MappingProxyType({})) 
         run = record.read(name)
         if processes.has_died(run["process"]):
             yield Finding(
-                f"run {run['run_id'][:8]} ({run['command']}) was killed", str(record.folder() / name),
+                f"run {run['run_id'][:SHORT]} ({run['command']}) was killed", str(record.folder() / name),
                 "'dbt build' ends in the right rows", "warning",
             )  # fmt: skip
     try:
         runs = [run for run in record.newest() if run["ended_at"]]
     except StrataError as error:
-        said, _, mend = str(error).rstrip(".").partition(": ")
-        yield Finding(said, str(record.folder()), mend, "error")
+        yield Finding.of_refusal(error, str(record.folder()))
         return
     told: dict[tuple[str, str], dict] = {}
     for run in sorted(runs, key=lambda run: run["ended_at"]):
@@ -334,9 +323,8 @@ def _of_recorded(table: tuple[str, str], told: dict, anew: Anew) -> Iterator[Fin
         )  # fmt: skip
     by_hand = [one for one in commits if int(one["version"]) > told["version"] and not one["run_id"]]
     if by_hand:
-        at = datetime.fromtimestamp(by_hand[-1]["committed_ms"] / 1000, UTC).isoformat(" ", "seconds")[:19]
         yield Finding(
-            f"{name} was changed by hand after run {run}: {by_hand[-1]['operation']} at {at} UTC",
+            f"{name} was changed by hand after run {run}: {by_hand[-1]['operation']} at {committed(by_hand[-1])} UTC",
             str(folder), f"'strata rollback --to {run}' takes it back, if it was not meant", "warning",
         )  # fmt: skip
 

@@ -160,6 +160,21 @@ def left_by(lake: Path) -> dict[str, str]:
         return _owner(file.fileno())
 
 
+def lying(lake: Path) -> list[tuple[str, str, Path]]:
+    """Return the tables whose folders lie in a lake, whoever made them, each with its schema, name and folder."""
+    warehouse = lake / "warehouse"
+    try:
+        schemas = sorted(entry.name for entry in storage.entries(warehouse) if entry.name.endswith(".db"))
+    except FileNotFoundError:
+        return []
+    return [
+        (schema.removesuffix(".db"), entry.name, warehouse / schema / entry.name)
+        for schema in schemas
+        for entry in sorted(storage.entries(warehouse / schema), key=lambda one: one.name)
+        if entry.is_folder
+    ]
+
+
 # What Spark and Delta leave of a table that they never finished making.
 _UNMADE = re.compile(
     r"(?:(?:_temporary|[^/]+=[^/]*|_change_data)/(?:.*/)?)?\.?(?:part|cdc)-[^/]*\.parquet(?:\.crc)?"

@@ -8,13 +8,10 @@ from typing import Any
 import yaml
 from dbt.contracts.graph.manifest import Manifest
 
-from strata.dbt_run import DbtOptions, run_dbt, sentence
+from strata.dbt_run import OPERATION_FAILED, DbtOptions, run_dbt, sentence
 from strata.errors import StrataError
 
 ROLLBACK, REPAIR, MAINTAIN = ALL = ("restore_tables", "mend_lake", "maintain_tables")
-
-# The events by which dbt tells why an operation failed: its result does not.
-_FAILED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 
 
 def carry_out(
@@ -30,7 +27,7 @@ def carry_out(
     def listen(event) -> None:
         if event.info.name == "JinjaLogInfo":
             say(event.info.msg)
-        elif event.info.name in _FAILED:
+        elif event.info.name in OPERATION_FAILED:
             failed.append(sentence(event.data.exc))
 
     given = ["run-operation", operation, "--args", yaml.safe_dump(arguments)]

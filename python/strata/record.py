@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from strata import delta_log, places, processes, storage
-from strata.dbt_run import sentence
+from strata.dbt_run import OPERATION_FAILED, sentence
 from strata.errors import StrataError
 from strata.masking import masked
 
@@ -85,7 +85,12 @@ def folder() -> Path:
 
 def now() -> str:
     """Return the time, as the record has times."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return as_text(datetime.now(UTC))
+
+
+def as_text(moment: datetime) -> str:
+    """Return a time in UTC, as the record has times."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _file(run: Run, ending: str) -> Path:
@@ -233,7 +238,7 @@ def listen(event: Any) -> None:
         hook, message = failed.groups()
         told = {"node": hook, "resource_type": "operation", "status": "error", "message": _shortened(message)}
         run.nodes.append({**told, "seconds": None, "rows": None, "table": None})
-    elif name in ("MainEncounteredError", "RunningOperationCaughtError", "RunningOperationUncaughtError"):
+    elif name in ("MainEncounteredError", *OPERATION_FAILED):
         run.message = _shortened(event.data.exc)
     elif name == "CommandCompleted":
         _open.is_success = event.data.success

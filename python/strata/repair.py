@@ -12,7 +12,7 @@ from rich.table import Table
 from strata import delta_files, doctor, inspection, lake, operations, places, record
 from strata.dbt_run import DbtOptions, parse
 from strata.inspection import Finding
-from strata.report import print_wide
+from strata.report import print_wide, sayer
 
 
 def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) -> None:
@@ -22,7 +22,7 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
     """
     findings = doctor.of_lake(options, deep=False)
     safe = [one for one in findings if one.mend]
-    say = _say(console)
+    say = sayer(console)
     _print(findings, console)
     if not safe:
         what = "Nothing of this is for 'strata repair' to mend" if findings else "Nothing is amiss in the lake"
@@ -69,7 +69,7 @@ def maintain(options: DbtOptions, console: Console) -> None:
     own = set(lake.tables(manifest))
     old = (datetime.now(UTC) - timedelta(days=variables.rollback_days)).timestamp()
     compacted, cleaned = [], []
-    for schema, name, folder in inspection.tables():
+    for schema, name, folder in lake.lying(places.lake()):
         if (schema, name) in own:
             try:
                 files = delta_files.read(folder)
@@ -82,16 +82,12 @@ def maintain(options: DbtOptions, console: Console) -> None:
                 keeps = inspection.keeps(files.properties, variables.rollback_days)
                 cleaned.append({**table, "keeps": keeps})
     if compacted or cleaned:
-        with record.shared("strata maintain", _say(console)):
+        with record.shared("strata maintain", sayer(console)):
             operations.carry_out(operations.MAINTAIN, {"compacted": compacted, "cleaned": cleaned}, options, manifest)
-    _say(console)(
+    sayer(console)(
         f"{len(compacted)} tables were compacted, and {len(cleaned)} cleaned of what no rollback of "
         f"{variables.rollback_days} days needs."
     )
-
-
-def _say(console: Console) -> Callable[[str], None]:
-    return lambda said: console.print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 def _table(finding: Finding) -> dict[str, str]:
@@ -103,5 +99,5 @@ def _table(finding: Finding) -> dict[str, str]:
 def _registered(safe: list[Finding]) -> list[dict[str, str]]:
     """Return the tables to register: those that were found, or all where the metastore is gone."""
     if any(one.mend == "renew metastore" or one.place == str(places.lake() / "metastore") for one in safe):
-        return lake.made(places.lake(), [(schema, name) for schema, name, _ in inspection.tables()])
+        return lake.made(places.lake(), [(schema, name) for schema, name, _ in lake.lying(places.lake())])
     return [_table(one) for one in safe if one.mend == "register"]

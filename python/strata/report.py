@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,16 @@ def print_wide(console: Console, table: Table) -> None:
     """Print a table; a pipe has no width, and nothing is folded there."""
     wide = console if console.is_terminal else Console(file=console.file, width=10_000, markup=False)
     wide.print(table, highlight=False)
+
+
+def sayer(console: Console) -> Callable[[str], None]:
+    """Return what prints a sentence as it is."""
+    return lambda said: console.print(said, soft_wrap=True, highlight=False, markup=False)
+
+
+def committed(commit: dict[str, Any]) -> str:
+    """Return when a commit was made, in UTC."""
+    return datetime.fromtimestamp(commit["committed_ms"] / 1000, UTC).isoformat(" ", "seconds")[:19]
 
 
 def _moment(text: str | None) -> str:
@@ -74,14 +85,10 @@ def _schema_and_name(table: str) -> tuple[str, str]:
     schema, dot, name = table.rpartition(".")
     if dot:
         return schema, name
-    try:
-        schemas = [entry.name for entry in storage.entries(places.lake() / "warehouse") if entry.name.endswith(".db")]
-    except FileNotFoundError:
-        schemas = []
     found = [
-        schema.removesuffix(".db")
-        for schema in sorted(schemas)
-        if storage.exists(lake.folder_of(places.lake(), schema.removesuffix(".db"), table) / "_delta_log")
+        schema
+        for schema, name, folder in lake.lying(places.lake())
+        if name == table.lower() and storage.exists(folder / "_delta_log")
     ]
     if len(found) == 1:
         return found[0], table
@@ -96,7 +103,6 @@ def versions(console: Console, name: str, limit: int) -> None:
     table = Table("version", "committed (UTC)", "run", "operation", "rows", "figures", box=box.SIMPLE_HEAD)
     for commit in delta_log.commits(schema, name, limit):
         figures = ", ".join(f"{key} {value}" for key, value in sorted(commit["metrics"].items()) if value != "0")
-        committed = datetime.fromtimestamp(commit["committed_ms"] / 1000, UTC).isoformat(" ", "seconds")[:19]
-        told = (commit["version"], committed, commit["run_id"][:SHORT], commit["operation"])
+        told = (commit["version"], committed(commit), commit["run_id"][:SHORT], commit["operation"])
         table.add_row(*told, str(delta_log.rows_changed(commit)), figures)
     print_wide(console, table)

@@ -26,7 +26,7 @@ from rich.table import Table
 from strata import delta_log, lake, operations, places, record, storage
 from strata.dbt_run import DbtOptions, parse, run_dbt, sentence
 from strata.errors import StrataError, shown
-from strata.report import SHORT, print_wide
+from strata.report import SHORT, print_wide, sayer
 
 # What stands between a table's name and the run that has set it aside.
 ASIDE = "__set_aside_"
@@ -147,7 +147,7 @@ def run_to_go_to(
         runs = [run for run in runs if run is not after]
         by, what = after["started_at"], f"before run {before}"
     else:
-        by, what = at.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), f"by {at} UTC"
+        by, what = record.as_text(at.replace(tzinfo=UTC)), f"by {at} UTC"
     ended = _ended(runs, by)
     if not ended:
         raise StrataError(f"No run is recorded that ended {what}: 'strata runs --limit 1000' prints those that are.")
@@ -306,7 +306,7 @@ def roll_back(
     run = run_to_go_to(runs, to, before, at)
     then = f"the end of run {run['run_id'][:SHORT]}"
     option = f"--to {to}" if to is not None else f"--before {before}" if before is not None else f"--at {at}"
-    say = _say(console)
+    say = sayer(console)
     with record.shared(f"strata rollback {option}", say):
         steps = plan(runs, run, tables, record.run_id()[:SHORT])
         if not steps:
@@ -330,10 +330,6 @@ def roll_back(
     )
 
 
-def _say(console: Console) -> Callable[[str], None]:
-    return lambda said: console.print(said, soft_wrap=True, highlight=False, markup=False)
-
-
 def _is_of(run: dict[str, Any], tables: set[tuple[str, str]]) -> bool:
     """Tell whether a run left tables of this project's schemas, or may have: those that died told none."""
     told = {(one["schema_name"], one["table_name"]) for one in run["tables"]}
@@ -353,7 +349,7 @@ def end(options: DbtOptions, console: Console, *, undo: bool) -> None:
         # One more than was done may be half done.
         actions = _taken_back(begun["actions"][: begun["done"] + 1])
         begun = {**begun, "is_undone": undo, "actions": actions, "done": 0}
-    say = _say(console)
+    say = sayer(console)
     with record.shared(f"strata rollback {'--undo' if undo else '--resume'}", say):
         _carry_out(begun, options, parse(options))
     then = "they were before it" if undo else f"at the end of run {begun['to'][:SHORT]}"

@@ -397,7 +397,7 @@ def test_a_day_that_is_missing_between_others_is_found(whole: Lake, copy: Path) 
 @pytest.fixture
 def told(whole: Lake) -> set[tuple[str, str]]:
     """The tables of the project that are in the lake: what a metastore that is whole knows."""
-    return own(whole) & {(schema, name) for schema, name, _ in inspection.tables()}
+    return own(whole) & {(schema, name) for schema, name, _ in lakes.lying(places.lake())}
 
 
 def test_the_metastore_is_held_against_the_lake(whole: Lake, copy: Path, told: set[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from strata import delta_files, inspection, places, rollback, samples
+from strata import delta_files, inspection, lake, places, rollback, samples
 from strata.dbt_run import of_subject
 
 # What chance begins with: a failure says it.
@@ -78,7 +78,7 @@ def held(folder: Path) -> dict[str, Counter]:
     """Return the rows of all tables in a lake, without clocks."""
     os.environ.update(environment(folder))
     found = {}
-    for schema, name, table in inspection.tables():
+    for schema, name, table in lake.lying(places.lake()):
         files = delta_files.read(table)
         described = [
             json.loads(line)["metaData"]
@@ -96,6 +96,6 @@ def held(folder: Path) -> dict[str, Counter]:
 def amiss(folder: Path) -> list[str]:
     """Return what the doctor finds, but for files that nobody reads, which each kill may leave."""
     os.environ.update(environment(folder))
-    own = {(schema, name) for schema, name, _ in inspection.tables()}
+    own = {(schema, name) for schema, name, _ in lake.lying(places.lake())}
     found = [*inspection.of_files(deep=True), *inspection.of_lock(), *inspection.of_record(own)]
     return [one.finding for one in found if "belongs to none of its versions" not in one.finding]

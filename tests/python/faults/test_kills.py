@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from machines import FIRST, SEED, amiss, build, environment, held, land_events, land_purchases, land_sensors, run, start
-from strata import delta_files, inspection, record, rollback
+from strata import delta_files, lake, places, record, rollback
 
 KILLS = int(os.environ.get("KILLS", 60))
 
@@ -80,7 +80,7 @@ def _two_builds(folder: Path) -> None:
 def _scattered(folder: Path) -> None:
     _two_builds(folder)
     os.environ.update(environment(folder))
-    for _, _, table in inspection.tables():
+    for _, _, table in lake.lying(places.lake()):
         files = delta_files.read(table)
         for number, path in enumerate(sorted(files.data)):
             shutil.copy(table / path, table / f"part-old-{number}.parquet")
