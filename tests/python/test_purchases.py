@@ -828,7 +828,7 @@ def test_a_history_of_another_kind_is_refused(lake: Lake, tmp_path: Path, other:
             "max_removed_share is 7; it must be a",
         ),
         (("rebuild", "--profiles-dir", "nowhere"), "--profiles-dir names nowhere, which holds no profiles.yml"),
-        (("catch-up", "--target", "nowhere"), "does not have a target named 'nowhere'"),
+        (("catch-up", "--target", "nowhere"), "profiles.yml has no target nowhere: name one of local, dev"),
         (("sample", "--vars", "{top_windows: none}"), "top_windows is 'none'; it must be a whole number"),
     ],
 )
