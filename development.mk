@@ -4,13 +4,13 @@
 # The S3 server of the tests' cluster, built by Go.
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
+# Installs packages of Debian's.
+INSTALL := as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends
+
 test-prerequisites: setup ## Install what the tests need beside Python, Java, make and git (Debian's Chromium and PostgreSQL, an S3 server)
 	@packages=; command -v chromedriver >/dev/null || packages="chromium chromium-driver"; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$$packages postgresql"; \
-	if [ -n "$$packages" ]; then \
-		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends $$packages; \
-	fi
+	if [ -n "$$packages" ]; then $(INSTALL) $$packages; fi
 	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ] || [ -x $(BIN)/versitygw ]; then :; \
 	elif command -v go >/dev/null; then echo "Building the S3 server (once; some minutes)"; \
 		GOBIN="$(CURDIR)/$(BIN)" go install $(VERSITYGW); \
@@ -22,7 +22,8 @@ test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRAT
 	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "The tests of the cluster are left out: STRATA_WITHOUT_CLUSTER is set."; \
 	else $(BIN)/pytest tests/cluster; fi
 
-test-faults: setup ## Kill commands at random times, and see the next one end what is left (KILLS=60 KILL_SEED=1)
+test-faults: setup ## Kill commands at random times, fill the disk, take rights and so on, as root (KILLS=60 KILL_SEED=1)
+	@command -v faketime >/dev/null || { $(INSTALL) faketime; }
 	@$(BIN)/pytest -n 2 --dist loadgroup tests/python/faults
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)

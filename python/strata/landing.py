@@ -10,7 +10,7 @@ The result is the lake's intake file, one JSON object a line for each file known
 - `rows_landed`: rows after the header, blank lines not counted; `columns`: the header's names
 - `reading`: how the load must read it, `plain`, `multiline` (quoted line breaks), `lines` (a stray quote), or `text`
   for JSON lines, which have no header: each line is a row, and the one column is `line`
-- `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read at all
+- `fault`: why the file as a whole is refused, or null; `is_unreachable`: its content could not be read, or not yet
 - `landed_on`: the landed day that the file's folder says; null where it says none
 - `scanner`: a number for the rules by which it was scanned, the declared ones too; by others it is scanned once more
 - `is_linked`: whether the load finds it by the link in the intake folder, or, on a cluster, by its location
@@ -244,16 +244,18 @@ class Stock:
         stamp, modified_at = list(entry.stamp), _utc(entry.modified_ns)
         is_unreachable = fault is not None
         fault = fault or (None if entry.is_file else f"it is {entry.kind}, no file")
+        before = self._known.get(name)
+        is_as_it_was = bool(before and stamp and before.location == path and before.stamp == stamp)
         if not places.is_utf8(path):
             fault, is_unreachable = "its name holds bytes that are no UTF-8; rename it", False
         elif modified_at is None:
             fault = fault or "its time of modification lies outside of the years 1 to 9999; touch it"
-        elif entry.modified_ns > time.time_ns() + LATEST_NS:
-            # No event is valid later than its file; this one would let in any, and windows for ages.
-            fault = fault or f"its time of modification, {modified_at}, has not come yet; touch it"
-        before = self._known.get(name)
-        is_known = before and before.scanner == self._rules and before.location == path
-        if is_known and not fault and stamp and before.stamp == stamp:
+        elif fault is None and entry.modified_ns > time.time_ns() + LATEST_NS and not is_as_it_was:
+            # No event is valid later than its file; this one would let in any, and windows for ages. A file that was
+            # taken before was not ahead then: this clock has been set back.
+            fault = f"its time of modification, {modified_at}, has not come yet; touch it, or set this machine's clock"
+            is_unreachable = True
+        if is_as_it_was and before.scanner == self._rules and not fault:
             self._found[name] = replace(before, is_listed=True, is_gone=False, same_as=None)
             return
         landed = LandedFile(

@@ -164,6 +164,7 @@ def begin(run: Run, tables: Iterable[tuple[str, str]], is_dead: Callable[[dict[s
     if _open.is_begun:
         return ""
     own = _open.run
+    own.started_at = _after_the_newest(own.started_at)
     own.target, own.variables, own.sources, own.user_name = run.target, run.variables, run.sources, run.user_name
     said = ""
     try:
@@ -181,6 +182,16 @@ def begin(run: Run, tables: Iterable[tuple[str, str]], is_dead: Callable[[dict[s
     except OSError as error:
         return _unwritten(error)
     return said
+
+
+def _after_the_newest(time: str) -> str:
+    """Return when a run begins: now, or, where the clock was set back since, just after the newest one has ended."""
+    with contextlib.suppress(OSError, StrataError):
+        for run in newest(1):
+            last = run["ended_at"] or run["started_at"]
+            if last >= time:
+                return as_text(datetime.fromisoformat(last) + timedelta(milliseconds=1))
+    return time
 
 
 def _call_killed(run: dict[str, Any], name: str) -> None:
@@ -303,7 +314,7 @@ def _end(is_success: bool, message: str | None = None) -> str:
         for one in by_table.values():
             del one["rows"]
         run.tables = [*by_table.values(), *_views()]
-        run.ended_at = now()
+        run.ended_at = max(now(), run.started_at)
         _write(asdict(run), _file(run, RUNNING).name, _file(run, ENDED).name)
     except (OSError, StrataError) as error:
         return _unwritten(error)

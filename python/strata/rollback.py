@@ -120,9 +120,9 @@ def _found(named: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return found[0]
 
 
-def _ended(runs: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
-    """Return the runs that had ended by a time and told the versions of tables, the last to end first."""
-    ended = [run for run in runs if run["ended_at"] and run["ended_at"] <= by and run["tables"]]
+def _ended(runs: list[dict[str, Any]], by: str | None = None) -> list[dict[str, Any]]:
+    """Return the runs that had ended, by a time, and told the versions of tables, the last to end first."""
+    ended = [run for run in runs if run["ended_at"] and (by is None or run["ended_at"] <= by) and run["tables"]]
     return sorted(ended, key=lambda run: run["ended_at"], reverse=True)
 
 
@@ -189,10 +189,10 @@ def _steps(schema: str, name: str, told: dict[str, Any] | None, aside: str) -> l
     raise StrataError(f"Version {version} of {schema}.{name} {what}: nothing was changed. {_NAME_A_LATER_RUN}")
 
 
-def _queries(runs: list[dict[str, Any]], by: str) -> dict[tuple[str, str], str]:
-    """Return the queries of views as the runs that had ended by a time have made them last."""
+def _queries(ended: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """Return the queries of views as runs have made them last; the last to end comes first."""
     queries = {}
-    for run in reversed(_ended(runs, by)):
+    for run in reversed(ended):
         for told in run["tables"]:
             if told["kind"] == "view":
                 queries[told["schema_name"], told["table_name"]] = told["definition"]
@@ -213,7 +213,7 @@ def plan(runs: list[dict[str, Any]], to: dict[str, Any], tables: Iterable[tuple[
     steps = []
     for schema, name in sorted({*tables, *told}):
         steps += _steps(schema, name, told.get((schema, name)), f"{name}{ASIDE}{aside}")
-    then, now = _queries(runs, to["ended_at"]), _queries(runs, record.now())
+    then, now = _queries(_ended(runs, to["ended_at"])), _queries(_ended(runs))
     steps += [
         Step(*view, query_before=now[view], query_after=query)
         for view, query in sorted(then.items())

@@ -317,10 +317,28 @@ def test_a_file_of_times_to_come_is_refused_until_they_have(place: Path) -> None
     # A clock a little ahead is none to refuse for.
     os.utime(place / "b.csv", (now, now + 3600))
     found = take()
-    assert found["events/a.csv"]["fault"].endswith("has not come yet; touch it")
+    assert found["events/a.csv"]["fault"].endswith("has not come yet; touch it, or set this machine's clock")
     assert found["events/b.csv"]["fault"] is None
     os.utime(place / "a.csv")
     assert take()["events/a.csv"]["fault"] is None
+
+
+def test_a_clock_that_was_set_back_refuses_nothing_that_was_taken(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(place / "a.csv")
+    land(place / "b.csv")
+    before = take()
+    year_ago = time.time_ns() - 365 * 24 * 3600 * 10**9
+    with monkeypatch.context() as patch:
+        patch.setattr(landing.time, "time_ns", lambda: year_ago)
+        land(place / "b.csv", b"time,action\n")
+        found = take()
+    assert found["events/a.csv"] == before["events/a.csv"]
+    # One that is another by now waits, and what it gave stays.
+    assert found["events/b.csv"]["fault"].endswith("has not come yet; touch it, or set this machine's clock")
+    assert found["events/b.csv"]["is_unreachable"]
+    assert found["events/b.csv"]["content_hash"] == before["events/b.csv"]["content_hash"]
+    found = take()
+    assert (found["events/b.csv"]["fault"], found["events/b.csv"]["rows_landed"]) == (None, 0)
 
 
 def test_what_an_earlier_version_scanned_is_scanned_once_more(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from conftest import FAIL_ON_REFUSED_FILES, Lake
-from strata import delta_log, history, masking, places, processes, record, report
+from strata import delta_log, history, masking, places, processes, record, report, rollback
 from strata.errors import StrataError
 
 EVENTS = "time,action\n" + "".join(f"2026-01-05T10:{minute:02}:00Z,Open\n" for minute in range(5))
@@ -213,6 +213,17 @@ def test_a_run_killed_between_its_last_two_writes_has_ended(built: Lake) -> None
     assert built.dbt("run", "--select", "stage_events").success
     assert [run["status"] for run in record.newest() if run["run_id"] == ended["run_id"]] == ["success"]
     assert record.running() == []
+
+
+def test_the_order_of_runs_outlives_a_clock_that_was_set_back(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = newest(built)
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "now", lambda: "2020-01-01T00:00:00.000Z")
+        assert built.dbt("run", "--select", "stage_events").success
+    after = newest(built)
+    assert after["run_id"] != before["run_id"]
+    assert before["ended_at"] < after["started_at"] <= after["ended_at"]
+    assert rollback.run_to_go_to(record.newest(), before=after["run_id"]) == before
 
 
 class Locks:

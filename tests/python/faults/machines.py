@@ -31,10 +31,11 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def start(folder: Path, *command: str) -> subprocess.Popen:
+def start(folder: Path, *command: str, under: tuple[str, ...] = (), **settings: str) -> subprocess.Popen:
+    """Start a command, with settings of its environment, under another one that takes it as its last arguments."""
     return subprocess.Popen(
-        [str(BINARIES / command[0]), *command[1:]], cwd=places.ROOT, env=environment(folder), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        [*under, str(BINARIES / command[0]), *command[1:]], cwd=places.ROOT, env=environment(folder) | settings,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 

@@ -1,27 +1,47 @@
-"""A machine that fails: a full disk, too little memory; what follows ends in the right rows."""
+"""A machine that fails: a full disk, little memory, no rights, a wrong clock; what follows ends in the right rows."""
 
 from __future__ import annotations
 
+import functools
 import os
 import random
+import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from machines import SEED, amiss, build, held, land_events, run, start
+from machines import SEED, amiss, build, held, land_events, land_purchases, land_sensors, run, start
+from strata import java
+
+# Lands a day of a source.
+LAND: dict[str, Callable[[Path, int], None]] = {
+    "events": land_events,
+    "fleet_sensors": lambda folder, day: land_sensors(folder, day, 5 + day),
+    "purchases": lambda folder, day: land_purchases(folder, day, 1),
+}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """The rows of two days that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    for day in range(2):
-        land_events(folder, day)
-        run(folder, *build("events"))
-    return held(folder)
+def undisturbed_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict]:
+    """The rows of two days of a source that nothing disturbed."""
+
+    @functools.cache
+    def rows(source: str) -> dict:
+        folder = tmp_path_factory.mktemp("undisturbed")
+        for day in range(2):
+            LAND[source](folder, day)
+            run(folder, *build(source))
+        return held(folder)
+
+    return rows
+
+
+@pytest.fixture
+def undisturbed(undisturbed_of: Callable[[str], dict]) -> dict:
+    return undisturbed_of("events")
 
 
 def refusal(said: str) -> list[str]:
@@ -106,4 +126,104 @@ def test_too_little_memory_is_said_and_changes_nothing(
         assert held(tmp_path).keys() >= before.keys()
     run(tmp_path, *build("events"))
     assert held(tmp_path) == undisturbed
+    assert amiss(tmp_path) == []
+
+
+# --- rights -----------------------------------------------------------------------------------------------------------
+
+# Root passes over rights by these two capabilities, and is a user like any other without them.
+LIKE_ANY_USER = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+
+
+def refused(folder: Path) -> str:
+    """Run a build like any user, which must fail; return what it says, without line breaks."""
+    process = start(folder, *build("events"), under=LIKE_ANY_USER)
+    said, _ = process.communicate()
+    assert process.returncode != 0, said
+    assert "Traceback" not in said
+    assert "Exception" not in said
+    return " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("closed", "rights"),
+    [
+        ("landing/events/2026/01/06/events.csv", 0),
+        ("landing/events/2026/01/06", 0),
+        ("lake", 0o500),
+        ("lake/metastore", 0o500),
+        ("lake/warehouse/raw.db/events", 0o500),
+        ("lake/warehouse/stage.db/events/_delta_log", 0o500),
+        ("lake/warehouse/stage.db/events/_delta_log", 0),
+        ("lake/warehouse/mart.db", 0),
+    ],
+)
+def test_what_a_user_has_no_rights_to_is_named_and_nothing_is_lost(
+    undisturbed: dict, tmp_path: Path, closed: str, rights: int
+) -> None:
+    land_events(tmp_path, 0)
+    run(tmp_path, *build("events"))
+    land_events(tmp_path, 1)
+    before = stat.S_IMODE((tmp_path / closed).stat().st_mode)
+    (tmp_path / closed).chmod(rights)
+    try:
+        said = refused(tmp_path)
+    finally:
+        (tmp_path / closed).chmod(before)
+    assert closed.removeprefix("landing/") in said
+    run(tmp_path, *build("events"))
+    assert held(tmp_path) == undisturbed
+    assert amiss(tmp_path) == []
+
+
+def test_a_lake_that_can_only_be_read_is_named_and_stays_as_it_is(undisturbed: dict, disk: Path) -> None:
+    land_events(disk, 0)
+    run(disk, *build("events"))
+    before = held(disk)
+    land_events(disk, 1)
+    subprocess.run(["mount", "-o", "remount,ro", disk / "lake"], check=True)
+    try:
+        assert f"The lake folder {disk / 'lake'} cannot be written" in refused(disk)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", disk / "lake"], check=True)
+    assert held(disk) == before
+    run(disk, *build("events"))
+    assert held(disk) == undisturbed
+
+
+# --- the clock --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def java_home(tmp_path: Path) -> str:
+    """A Java whose waiting goes by the true clock: by a false one it never ends."""
+    started = tmp_path / "java" / "bin" / "java"
+    started.parent.mkdir(parents=True)
+    started.write_text(f'#!/bin/sh\nFAKETIME_DONT_FAKE_MONOTONIC=1 exec {java.path()} "$@"\n')
+    started.chmod(0o755)
+    return str(started.parent.parent)
+
+
+@pytest.mark.parametrize("source", LAND)
+@pytest.mark.parametrize(("off", "refused"), [("-365d", True), ("+365d", False)])
+def test_a_clock_that_is_a_year_off_changes_no_rows(
+    undisturbed_of: Callable[[str], dict], tmp_path: Path, java_home: str, source: str, off: str, refused: bool
+) -> None:
+    LAND[source](tmp_path, 0)
+    run(tmp_path, *build(source))
+    before = held(tmp_path)
+    LAND[source](tmp_path, 1)
+    # Times of files are those of the true clock: they were there before it went wrong.
+    process = start(
+        tmp_path, *build(source), under=("faketime", "-f", off), JAVA_HOME=java_home, NO_FAKE_STAT="1"
+    )  # fmt: skip
+    said, _ = process.communicate()
+    assert (process.returncode != 0) == refused, said
+    if refused:
+        assert "has not come yet; touch it, or set this machine's clock" in " ".join(said.split())
+        for table in before:
+            # What tells of files tells of the one that was refused.
+            assert table.startswith(("ops.", "raw.loaded_files")) or held(tmp_path)[table] == before[table], table
+    run(tmp_path, *build(source))
+    assert held(tmp_path) == undisturbed_of(source)
     assert amiss(tmp_path) == []
