@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,9 @@ REFUSED = "2026/01/06/r.csv"
 
 
 @pytest.fixture
-def fresh(lake: Lake, shared_folder: Path) -> Iterator[Lake]:
+def fresh(lake: Lake, shared_folder: Path) -> Lake:
     """A lake in which nothing has landed."""
-    yield Lake(emptied(shared_folder))
+    return Lake(emptied(shared_folder))
 
 
 @pytest.fixture(scope="module")
