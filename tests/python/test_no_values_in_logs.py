@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from strata import places
+from conftest import Lake
+from strata import doctor, history, places, report
+from strata.dbt_run import DbtOptions
 
 # A text, and digits, that nothing else has; each stands where a value of its kind does, right or wrong.
 TEXT, DIGITS = "zebrafish", "4815162342"
@@ -37,40 +39,30 @@ SECOND = {
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def said(lake: Lake) -> dict[str, str]:
     """All that commands print and write beside the tables, by where it stands; a data test among them fails."""
-    folder = tmp_path_factory.mktemp("said")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")} | {
-        "STRATA_LAKE": str(folder / "lake"),
-        "STRATA_LANDING": str(folder / "landing"),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-    }
+    os.environ["DBT_LOG_PATH"] = str(lake.folder / "logs")
     # One file for all runs of a checkout.
     of_spark = places.logs() / "spark.log"
     before = of_spark.stat().st_size if of_spark.exists() else 0
+    own = replace(lake, keeps_results=True)
+    variables = {"kept_failures": 0, "max_removed_share": 1}
     printed = {}
-    quiet = "{kept_failures: 0, max_removed_share: 1}"
-    for number, (landed, command) in enumerate(
-        (
-            (LANDED, ("dbt", "build", "--exclude-resource-type", "unit_test", "--vars", quiet)),
-            (SECOND, ("dbt", "build", "--exclude-resource-type", "unit_test", "--vars", quiet)),
-            ({}, ("strata", "catch-up")),
-            ({}, ("strata", "rebuild")),
-            ({}, ("strata", "doctor", "--deep")),
-            ({}, ("strata", "runs")),
-        )
-    ):
-        for name, content in landed.items():
-            (folder / "landing" / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "landing" / name).write_text(content)
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
-            cwd=places.ROOT, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-        printed[f"{number}: {' '.join(command)}"] = done.stdout + done.stderr
-    files = [file for name in ("logs", "target", "lake/runs", "lake/intake") for file in (folder / name).rglob("*")]
-    files += (folder / "lake").glob("*")
+    for name, landed in (("first", LANDED), ("second", SECOND)):
+        for path, content in landed.items():
+            source, _, below = path.partition("/")
+            own.land(below, content, source=source)
+        printed[f"{name} build"] = "\n".join(own.build(**variables).said)
+    printed["catch-up"] = "\n".join(own.strata(history.catch_up, ["purchases"], **variables).said)
+    printed["rebuild"] = "\n".join(own.strata(history.rebuild, ["purchases"], **variables).said)
+    console = Console(file=io.StringIO(), width=1000)
+    doctor.show(console, [], doctor.of_lake(DbtOptions(), deep=True), as_json=False)
+    report.runs(console, 20)
+    printed["doctor and runs"] = console.file.getvalue()
+    files = [
+        file for name in ("logs", "target", "lake/runs", "lake/intake") for file in own.folder.rglob(f"{name}*/**/*")
+    ]
+    files += (own.folder / "lake").glob("*")
     printed |= {
         str(file): file.read_text(errors="replace") for file in files if file.is_file() and not file.is_symlink()
     }
@@ -78,8 +70,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_no_value_of_a_row_stands_in_what_is_said(said: dict[str, str]) -> None:
-    assert any("dbt.log" in name for name in said)
-    assert any("/runs/" in name for name in said)
+    for part in ("dbt.log", "run_results.json", "spark.log", "/runs/", "/intake/"):
+        assert any(part in name and text for name, text in said.items()), part
     found = [
         f"{name}: {line[:300]}"
         for name, text in said.items()
