@@ -182,27 +182,28 @@ def days(measures: Measures, folder: Path, times: int, scale: float) -> list[Row
     return rows
 
 
-def sensors(measures: Measures, folder: Path, times: int, scale: float) -> list[Row]:
+def wide_sensors(measures: Measures, folder: Path, times: int, scale: float) -> list[Row]:
     """Measure days of sensors that differ in how many sensors they have."""
-    many, few = int(1_000_000 * scale), int(50_000 * scale)
+    many = int(1_000_000 * scale)
     wide, narrow = f"a day of {many:,} lines of 200 sensors", f"a day of {many:,} lines of 12 sensors"
-    new, same = f"a day of {few:,} lines with a new sensor", f"a day of {few:,} lines with none"
     for number in range(times):
         for name, count in ((wide, 200), (narrow, 12)):
             here = folder / f"{number}-{count}"
             _land_sensors(here / "landing", 0, many, count)
             _build(measures, name, here, "fleet_sensors")
             shutil.rmtree(here)
-    here = folder / "growing"
-    _land_sensors(here / "landing", 0, few)
-    _build(measures, "a first day", here, "fleet_sensors")
+    return [Row(f"a day of {many:,} lines, first build: of 200 sensors; of 12", wide, narrow)]
+
+
+def new_sensors(measures: Measures, folder: Path, times: int, scale: float) -> list[Row]:
+    """Measure days that bring a sensor beside days that do not."""
+    few = int(50_000 * scale)
+    new, same = f"a day of {few:,} lines with a new sensor", f"a day of {few:,} lines with none"
+    _land_sensors(folder / "landing", 0, few)
+    _build(measures, "a first day", folder, "fleet_sensors")
     for number in range(times):
-        # A day that brings a sensor, and one that does not.
         for name, day in ((new, 2 * number + 1), (same, 2 * number + 2)):
-            _land_sensors(here / "landing", day, few, 13 + number)
-            _build(measures, name, here, "fleet_sensors")
+            _land_sensors(folder / "landing", day, few, 13 + number)
+            _build(measures, name, folder, "fleet_sensors")
     shutil.rmtree(folder)
-    return [
-        Row(f"a day of {many:,} lines, first build: of 200 sensors; of 12", wide, narrow),
-        Row(f"a day of {few:,} lines: with a new sensor; with none", new, same, 1.3),
-    ]
+    return [Row(f"a day of {few:,} lines: with a new sensor; with none", new, same, 1.3)]
