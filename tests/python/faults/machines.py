@@ -57,8 +57,9 @@ def land_events(folder: Path, day: int, seed: int = 0) -> None:
     # A line that is not valid, one of the day before, and the day's.
     late = f"{moment - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ},Open\n"
     samples.write_csv(path, iter(["no time,Open\n", late, *samples.event_lines(2000, moment, 1, seed=seed + day)]))
-    # The tables have when a file was last changed.
-    os.utime(path, (moment.timestamp(), moment.timestamp()))
+    # The tables have when a file was last changed: after what it tells of.
+    changed = (moment + timedelta(days=1)).timestamp()
+    os.utime(path, (changed, changed))
 
 
 def land_sensors(folder: Path, day: int, sensors: int) -> None:
