@@ -54,35 +54,21 @@ def _memory(process: psutil.Process) -> int:
 
 
 class Measures:
-    """What was measured, by name: seconds, or bytes where the name says memory. A file keeps it from run to run."""
+    """What was measured, by name: seconds, or bytes where the name says memory."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._of_this_run: set[str] = set()
-        self._kept: dict[str, pyperf.Benchmark] = {}
-        self._told_file = file.with_name("told.json")
-        # Where the time of a command went, by its name, and the rows of each part of the benchmark.
-        self.phases: dict[str, dict[str, Any]] = {}
-        self.rows: dict[str, list[dict[str, Any]]] = {}
-        if file.exists():
-            self._kept = {one.get_name(): one for one in pyperf.BenchmarkSuite.load(str(file))}
-            told = json.loads(self._told_file.read_text())
-            self.phases, self.rows = told["phases"], told["rows"]
+    def __init__(self, told: dict[str, Any] | None = None) -> None:
+        """Begin with nothing, or with what as_json() has told."""
+        self._values: dict[str, list[float]] = told["values"] if told else {}
+        # Where the time of a command went, by its name.
+        self.phases: dict[str, dict[str, Any]] = told["phases"] if told else {}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it, as JSON can hold it."""
+        return {"values": self._values, "phases": self.phases}
 
     def note(self, name: str, value: float) -> None:
-        """Add a value; the first one of a run takes the place of what an earlier run has measured."""
-        run = pyperf.Run([value], metadata={"name": name, "unit": "byte" if MEMORY in name else "second"})
-        if name in self._of_this_run:
-            self._kept[name].add_run(run)
-        else:
-            self._of_this_run.add(name)
-            self._kept[name] = pyperf.Benchmark([run])
-
-    def keep(self) -> None:
-        """Write all that is known into the file."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        pyperf.BenchmarkSuite(list(self._kept.values())).dump(str(self._file), replace=True)
-        self._told_file.write_text(json.dumps({"phases": self.phases, "rows": self.rows}))
+        """Add a value."""
+        self._values.setdefault(name, []).append(round(value, 3))
 
     def time(self, name: str, command: list[str], environment: dict[str, str], folder: Path = places.ROOT) -> None:
         """Run a command to its end, and note its seconds and its peak memory; raise StrataError when it fails."""
@@ -125,8 +111,11 @@ class Measures:
         self.phases[name] = {"running": running, "spent": spent, "counts": counts, "longest": nodes[:LONGEST]}
 
     def values(self, name: str) -> pyperf.Benchmark | None:
-        """Return what was measured under a name, by this run or an earlier one; None where nothing was."""
-        return self._kept.get(name)
+        """Return what was measured under a name; None where nothing was."""
+        if name not in self._values:
+            return None
+        metadata = {"name": name, "unit": "byte" if MEMORY in name else "second"}
+        return pyperf.Benchmark([pyperf.Run(self._values[name], metadata=metadata, collect_metadata=False)])
 
 
 def seconds_of(work: Callable[[], None]) -> float:

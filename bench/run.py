@@ -1,15 +1,17 @@
 """`make bench`: what the project does beside the same done otherwise, or beside less of it, as ratios of medians.
 
-Absolute times depend on the machine and its load; the ratio of two things measured in turn says more. bench/results.md
-is written from all that was measured on this machine, by this run or an earlier one; target/bench keeps it.
+Absolute times depend on the machine and its load; the ratio of two things measured in turn says more. bench/measured
+keeps of each part what the last run of it at full counts has measured, and bench/results.md is written from that.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +27,7 @@ import builds
 import histories
 import on_a_cluster
 from measuring import Measures, Row
-from strata import java, places
+from strata import java
 from strata.errors import StrataError
 
 # Each measures some rows of the table.
@@ -39,7 +41,7 @@ PARTS = {
     "many-days": histories.many_days,
     "cluster": on_a_cluster.measure,
 }
-KEPT = places.ROOT / "target" / "bench" / "measures.json"
+KEPT = Path(__file__).with_name("measured")
 RESULTS = Path(__file__).with_name("results.md")
 VERSIONS = ("dbt-core", "dbt-spark", "pyspark", "delta-spark", "duckdb", "polars")
 console = Console(soft_wrap=True, highlight=False)
@@ -75,42 +77,54 @@ def _machine() -> str:
     )
 
 
-def _phases(measures: Measures) -> list[str]:
-    lines = []
+def _phases(measures: Measures) -> Iterator[str]:
     for name, told in measures.phases.items():
         spent = ", ".join(
             f"{kind}s {told['spent'][kind]:.1f} s ({told['counts'][kind]})" for kind in sorted(told["spent"])
         )
         longest = ", ".join(f"`{node}` {seconds:.1f}" for node, seconds in told["longest"])
-        whole = measures.values(name)
-        before = f"{whole.get_values()[-1] - told['running']:.1f}" if whole else "?"
-        lines.append(f"| {name} | {before} s | {told['running']:.1f} s | {spent} | {longest} |")
-    return lines
+        around = measures.values(name).get_values()[-1] - told["running"]
+        yield f"| {name} | {around:.1f} s | {told['running']:.1f} s | {spent} | {longest} |"
 
 
-def _write(rows: list[list[str]], measures: Measures) -> None:
+def _keep(part: str, measures: Measures, rows: list[Row]) -> None:
+    """Keep what was measured of a part, with when and on what."""
+    told = {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "rows": [vars(row) for row in rows]}
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / f"{part}.json").write_text(json.dumps(told | measures.as_json(), indent=1) + "\n")
+
+
+def _of_part(part: str) -> Iterator[str]:
+    """Return the lines of a part that has been measured."""
+    if not (KEPT / f"{part}.json").exists():
+        return
+    told = json.loads((KEPT / f"{part}.json").read_text())
+    measures = Measures(told)
+    yield from ("", f"## {part}", "", f"On {told['measured_on']}: {told['machine']}.", "")
+    yield from (f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}")
+    yield from (f"| {' | '.join(cells)} |" for row in told["rows"] if (cells := _cells(Row(**row), measures)))
+    if measures.phases:
+        yield from (
+            "",
+            "| where the time goes | around the nodes | with nodes | of them | longest |",
+            "|---|---|---|---|---|",
+        )
+        yield from _phases(measures)
+
+
+def _write() -> None:
     lines = [
         "# Measured",
         "",
-        f"By `make bench`, last on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.",
+        "By `make bench`, part by part. Each side is a process that starts cold, unless it says warm, with data tests",
+        "and, unless it says so, without unit tests, as `make daily` builds. Medians, with the least and the most in",
+        "brackets; the two sides were measured in turn. `reach` is the ratio that is wanted. The stock project makes the",
+        "same tables by dbt-spark alone (`bench/stock`).",
         "",
-        "Each side is a process that starts cold, unless it says warm, with data tests and, unless it says so,",
-        "without unit tests, as `make daily` builds. Medians, with the least and the most in brackets; the two sides",
-        "were measured in turn. `reach` is the ratio that is wanted. The stock project makes the same tables by",
-        "dbt-spark alone (`bench/stock`).",
-        "",
-        f"| {' | '.join(HEADINGS)} |",
-        f"|{'---|' * len(HEADINGS)}",
-        *(f"| {' | '.join(cells)} |" for cells in rows),
-        "",
-        "## Where the time goes",
-        "",
-        "Of the last time that each was measured: around the nodes (Python, dbt's parsing, taking stock, the JVM's",
-        "start and end), with nodes, the nodes' own seconds by kind (four run at a time), and the longest of them.",
-        "",
-        "| what | around the nodes | with nodes | of them | longest |",
-        "|---|---|---|---|---|",
-        *_phases(measures),
+        "Where the time goes is told of the last time that each was measured: around the nodes (Python, dbt's parsing,",
+        "taking stock, the JVM's start and end), with nodes, the nodes' own seconds by kind (four run at a time), and",
+        "the longest of them.",
+        *(line for part in PARTS for line in _of_part(part)),
     ]
     RESULTS.write_text("\n".join(lines) + "\n")
 
@@ -125,24 +139,21 @@ def main(
     if unknown:
         raise StrataError(f"--only names {', '.join(unknown)}: the parts are {', '.join(PARTS)}.")
     with tempfile.TemporaryDirectory(prefix="strata-bench-") as scratch:
-        is_full = scale == 1
-        measures = Measures(KEPT if is_full else Path(scratch) / KEPT.name)
         told = []
         for name, part in PARTS.items():
             if (only and name not in only) or (name == "cluster" and os.environ.get("STRATA_WITHOUT_CLUSTER")):
                 continue
+            measures = Measures()
             with console.status(name):
                 rows = part(measures, Path(scratch).resolve() / name, times, scale)
             told += [cells for row in rows if (cells := _cells(row, measures))]
-            measures.rows[name] = [vars(row) for row in rows]
-            measures.keep()
+            if scale == 1:
+                _keep(name, measures, rows)
+                _write()
         table = Table(*HEADINGS)
         for cells in told:
             table.add_row(*cells)
         console.print(table)
-        if is_full:
-            kept = [Row(**row) for name in PARTS for row in measures.rows.get(name, ())]
-            _write([cells for row in kept if (cells := _cells(row, measures))], measures)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ BENCH = places.ROOT / "bench"
 
 
 @pytest.fixture
-def measures(tmp_path: Path) -> Measures:
-    return Measures(tmp_path / "measures.json")
+def measures() -> Measures:
+    return Measures()
 
 
 def test_a_row_is_medians_their_spread_and_ratio(measures: Measures) -> None:
@@ -41,15 +42,28 @@ def test_a_command_is_measured_with_all_that_it_starts(measures: Measures) -> No
         measures.time("fault", [sys.executable, "-c", "import sys; sys.exit('what it said')"], {})
 
 
-def test_what_an_earlier_run_measured_is_kept_until_it_is_measured_again(tmp_path: Path, measures: Measures) -> None:
-    measures.note("one", 1.0)
-    measures.note("other", 2.0)
-    measures.keep()
-    later = Measures(tmp_path / "measures.json")
-    later.note("one", 5.0)
-    later.keep()
-    last = Measures(tmp_path / "measures.json")
-    assert [last.values(name).get_values() for name in ("one", "other")] == [(5.0,), (2.0,)]
+def test_what_a_part_measured_is_kept_until_it_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "KEPT", tmp_path / "measured")
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.md")
+
+    def part(seconds: float) -> Callable:
+        def measure(measures: Measures, *_: object) -> list[Row]:
+            measures.note("this", seconds)
+            measures.note("that", 2.0)
+            return [Row("this; that", "this", "that")]
+
+        return measure
+
+    monkeypatch.setattr(run, "PARTS", {"one": part(1.0), "other": part(2.0)})
+    run.main(times=1, scale=1)
+    monkeypatch.setattr(run, "PARTS", {"one": part(5.0), "other": part(9.0)})
+    run.main(only=["one"], times=1, scale=1)
+    # Less than the full counts are printed alone.
+    run.main(only=["other"], times=1, scale=0.5)
+    ratios = re.findall(r"^\| this; that \|.* (\d\.\d\d) \|  \|$", (tmp_path / "results.md").read_text(), re.MULTILINE)
+    assert ratios == ["2.50", "1.00"]
 
 
 def test_a_part_is_measured_and_its_ratios_printed() -> None:
