@@ -34,8 +34,28 @@ GRACE_SECONDS = 60
 _held: dict[Path, int] = {}
 
 
+def _check_rights(folder: Path) -> None:
+    if not storage.may_use(folder, write=True):
+        raise StrataError(
+            f"The folder {folder} of the lake cannot be written by this user: give it read and write rights there, "
+            "or name another folder in STRATA_LAKE."
+        )
+
+
+def check_tables(lake: Path, tables: Iterable[tuple[str, str]]) -> None:
+    """Raise StrataError for a folder of a table that this user cannot write into.
+
+    Spark would find it in the middle of a run, and say so in a page.
+    """
+    folders = [folder_of(lake, schema, name) for schema, name in tables]
+    of_schemas = dict.fromkeys(folder.parent for folder in folders)
+    for folder in (*of_schemas, *(part for folder in folders for part in (folder, folder / "_delta_log"))):
+        if storage.exists(folder):
+            _check_rights(folder)
+
+
 def check_folder(lake: Path) -> None:
-    """Create the lake's folder if need be; raise StrataError when it cannot be written or its disk is full."""
+    """Create the lake's folder if need be; raise StrataError when it cannot be written, or its disk is full."""
     try:
         storage.make_folder(lake)
     except FileExistsError:
@@ -45,11 +65,10 @@ def check_folder(lake: Path) -> None:
             f"The lake folder {lake} cannot be made ({error.strerror}): give this user the right to, "
             "or name another folder in STRATA_LAKE."
         ) from None
-    if not storage.may_use(lake, write=True):
-        raise StrataError(
-            f"The lake folder {lake} cannot be written by this user: give it read and write rights there, "
-            "or name another folder in STRATA_LAKE."
-        )
+    _check_rights(lake)
+    for folder in (lake / "metastore", lake / "warehouse", lake / "intake"):
+        if storage.exists(folder):
+            _check_rights(folder)
     free = storage.free_bytes(lake)
     if free < MINIMUM_FREE_BYTES:
         raise StrataError(

@@ -183,7 +183,7 @@ def test_a_lake_that_can_only_be_read_is_named_and_stays_as_it_is(undisturbed: d
     land_events(disk, 1)
     subprocess.run(["mount", "-o", "remount,ro", disk / "lake"], check=True)
     try:
-        assert f"The lake folder {disk / 'lake'} cannot be written" in refused(disk)
+        assert f"The folder {disk / 'lake'} of the lake cannot be written" in refused(disk)
     finally:
         subprocess.run(["mount", "-o", "remount,rw", disk / "lake"], check=True)
     assert held(disk) == before
