@@ -47,9 +47,8 @@ def check_tables(lake: Path, tables: Iterable[tuple[str, str]]) -> None:
 
     Spark would find it in the middle of a run, and say so in a page.
     """
-    folders = [folder_of(lake, schema, name) for schema, name in tables]
-    of_schemas = dict.fromkeys(folder.parent for folder in folders)
-    for folder in (*of_schemas, *(part for folder in folders for part in (folder, folder / "_delta_log"))):
+    own = [folder_of(lake, schema, name) for schema, name in tables]
+    for folder in sorted({part for one in own for part in (one.parent, one, one / "_delta_log")}):
         if storage.exists(folder):
             _check_rights(folder)
 
