@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import random
+import shutil
 import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,24 +26,44 @@ LAND: dict[str, Callable[[Path, int], None]] = {
 }
 
 
+@dataclass
+class TwoDays:
+    """A folder with a first day of a source, built, and the rows of its lake after an undisturbed second one."""
+
+    source: str
+    folder: Path
+    rows: dict
+
+    def begin(self, folder: Path) -> None:
+        """Copy the first day into a folder, and land the second one there."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        LAND[self.source](folder, 1)
+
+    def end(self, folder: Path) -> None:
+        """Build there as if nothing had happened; all must then be as after two days that nothing disturbs."""
+        run(folder, *build(self.source))
+        assert held(folder) == self.rows
+        assert amiss(folder) == []
+
+
 @pytest.fixture(scope="module")
-def undisturbed_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict]:
-    """The rows of two days of a source that nothing disturbed."""
-
+def days_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TwoDays]:
     @functools.cache
-    def rows(source: str) -> dict:
-        folder = tmp_path_factory.mktemp("undisturbed")
-        for day in range(2):
-            LAND[source](folder, day)
-            run(folder, *build(source))
-        return held(folder)
+    def days(source: str) -> TwoDays:
+        folder = tmp_path_factory.mktemp("days")
+        LAND[source](folder / "first", 0)
+        run(folder / "first", *build(source))
+        shutil.copytree(folder / "first", folder / "both")
+        LAND[source](folder / "both", 1)
+        run(folder / "both", *build(source))
+        return TwoDays(source, folder / "first", held(folder / "both"))
 
-    return rows
+    return days
 
 
 @pytest.fixture
-def undisturbed(undisturbed_of: Callable[[str], dict]) -> dict:
-    return undisturbed_of("events")
+def days(days_of: Callable[[str], TwoDays]) -> TwoDays:
+    return days_of("events")
 
 
 def refusal(said: str) -> list[str]:
@@ -65,12 +87,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("number", range(6))
 def test_a_run_whose_disk_is_full_changes_nothing_and_the_next_one_ends_it(
-    undisturbed: dict, disk: Path, number: int
+    days: TwoDays, disk: Path, number: int
 ) -> None:
     chance = random.Random(f"{SEED} disk {number}")
-    land_events(disk, 0)
-    run(disk, *build("events"))
-    land_events(disk, 1)
+    days.begin(disk)
     begun = len(list((disk / "lake" / "runs").iterdir()))
     process = start(disk, *build("events"))
     while len(list((disk / "lake" / "runs").iterdir())) == begun:
@@ -89,9 +109,7 @@ def test_a_run_whose_disk_is_full_changes_nothing_and_the_next_one_ends_it(
         assert "Traceback" not in said
         assert refusal(said), said[-3000:]
     (disk / "lake" / "filler").unlink()
-    run(disk, *build("events"))
-    assert held(disk) == undisturbed
-    assert amiss(disk) == []
+    days.end(disk)
 
 
 def test_a_disk_that_is_full_before_a_run_refuses_it(disk: Path) -> None:
@@ -109,24 +127,16 @@ def test_a_disk_that_is_full_before_a_run_refuses_it(disk: Path) -> None:
 
 
 @pytest.mark.parametrize("memory", ["8m", "200m", "480m"])
-def test_too_little_memory_is_said_and_changes_nothing(
-    undisturbed: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: str
-) -> None:
-    land_events(tmp_path, 0)
-    run(tmp_path, *build("events"))
-    land_events(tmp_path, 1)
+def test_too_little_memory_is_said_and_changes_nothing(days: TwoDays, tmp_path: Path, memory: str) -> None:
+    days.begin(tmp_path)
     before = held(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setenv("STRATA_SPARK_SETTINGS", f"spark.driver.memory={memory}")
-        process = start(tmp_path, *build("events"))
-        said, _ = process.communicate()
+    process = start(tmp_path, *build("events"), STRATA_SPARK_SETTINGS=f"spark.driver.memory={memory}")
+    said, _ = process.communicate()
     assert "Traceback" not in said
     if process.returncode != 0:
         assert os.path.getsize(tmp_path / "logs" / "dbt.log")
         assert held(tmp_path).keys() >= before.keys()
-    run(tmp_path, *build("events"))
-    assert held(tmp_path) == undisturbed
-    assert amiss(tmp_path) == []
+    days.end(tmp_path)
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------
@@ -159,11 +169,9 @@ def refused(folder: Path) -> str:
     ],
 )
 def test_what_a_user_has_no_rights_to_is_named_and_nothing_is_lost(
-    undisturbed: dict, tmp_path: Path, closed: str, rights: int
+    days: TwoDays, tmp_path: Path, closed: str, rights: int
 ) -> None:
-    land_events(tmp_path, 0)
-    run(tmp_path, *build("events"))
-    land_events(tmp_path, 1)
+    days.begin(tmp_path)
     before = stat.S_IMODE((tmp_path / closed).stat().st_mode)
     (tmp_path / closed).chmod(rights)
     try:
@@ -171,24 +179,19 @@ def test_what_a_user_has_no_rights_to_is_named_and_nothing_is_lost(
     finally:
         (tmp_path / closed).chmod(before)
     assert closed.removeprefix("landing/") in said
-    run(tmp_path, *build("events"))
-    assert held(tmp_path) == undisturbed
-    assert amiss(tmp_path) == []
+    days.end(tmp_path)
 
 
-def test_a_lake_that_can_only_be_read_is_named_and_stays_as_it_is(undisturbed: dict, disk: Path) -> None:
-    land_events(disk, 0)
-    run(disk, *build("events"))
+def test_a_lake_that_can_only_be_read_is_named_and_stays_as_it_is(days: TwoDays, disk: Path) -> None:
+    days.begin(disk)
     before = held(disk)
-    land_events(disk, 1)
     subprocess.run(["mount", "-o", "remount,ro", disk / "lake"], check=True)
     try:
         assert f"The folder {disk / 'lake'} of the lake cannot be written" in refused(disk)
     finally:
         subprocess.run(["mount", "-o", "remount,rw", disk / "lake"], check=True)
     assert held(disk) == before
-    run(disk, *build("events"))
-    assert held(disk) == undisturbed
+    days.end(disk)
 
 
 # --- the clock --------------------------------------------------------------------------------------------------------
@@ -207,12 +210,11 @@ def java_home(tmp_path: Path) -> str:
 @pytest.mark.parametrize("source", LAND)
 @pytest.mark.parametrize(("off", "refused"), [("-365d", True), ("+365d", False)])
 def test_a_clock_that_is_a_year_off_changes_no_rows(
-    undisturbed_of: Callable[[str], dict], tmp_path: Path, java_home: str, source: str, off: str, refused: bool
+    days_of: Callable[[str], TwoDays], tmp_path: Path, java_home: str, source: str, off: str, refused: bool
 ) -> None:
-    LAND[source](tmp_path, 0)
-    run(tmp_path, *build(source))
+    days = days_of(source)
+    days.begin(tmp_path)
     before = held(tmp_path)
-    LAND[source](tmp_path, 1)
     # Times of files are those of the true clock: they were there before it went wrong.
     process = start(
         tmp_path, *build(source), under=("faketime", "-f", off), JAVA_HOME=java_home, NO_FAKE_STAT="1"
@@ -224,6 +226,4 @@ def test_a_clock_that_is_a_year_off_changes_no_rows(
         for table in before:
             # What tells of files tells of the one that was refused.
             assert table.startswith(("ops.", "raw.loaded_files")) or held(tmp_path)[table] == before[table], table
-    run(tmp_path, *build(source))
-    assert held(tmp_path) == undisturbed_of(source)
-    assert amiss(tmp_path) == []
+    days.end(tmp_path)
