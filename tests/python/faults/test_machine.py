@@ -202,7 +202,8 @@ def java_home(tmp_path: Path) -> str:
     """A Java whose waiting goes by the true clock: by a false one it never ends."""
     started = tmp_path / "java" / "bin" / "java"
     started.parent.mkdir(parents=True)
-    started.write_text(f'#!/bin/sh\nFAKETIME_DONT_FAKE_MONOTONIC=1 exec {java.path()} "$@"\n')
+    true_waits = "FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0"
+    started.write_text(f'#!/bin/sh\n{true_waits} exec {java.path()} "$@"\n')
     started.chmod(0o755)
     return str(started.parent.parent)
 
