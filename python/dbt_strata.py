@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,17 @@ def _is_dead(locks: cluster.Locks, run: dict[str, Any]) -> bool:
     return run["process"] not in locks.alive() if run["sources"] else record.is_day_old(run)
 
 
+def _forget_parsed_later(flags: Any) -> None:
+    """Take away what dbt has kept of parsing where it is of a time to come, for dbt compares that with this clock.
+
+    After a clock was set back it would take all nodes for new ones, and fail: 'ref' is undefined (dbt-core 1.11).
+    """
+    parsed = Path(flags.PROJECT_DIR, flags.TARGET_PATH or "target", "partial_parse.msgpack")
+    with contextlib.suppress(OSError):
+        if storage.info(parsed).modified_ns > time.time_ns():
+            storage.remove(parsed)
+
+
 def _tell_made(tables: list[tuple[str, str]]) -> None:
     """Tell macros/spark/register_tables.sql which tables lie in the lake."""
     _tell("STRATA_MADE_TABLES", json.dumps(lake.made(places.lake(), tables)))
@@ -186,6 +198,7 @@ class StrataPlugin(dbtPlugin):
         if self.project_name != "strata":
             return
         _lend_modules()
+        _forget_parsed_later(flags)
         unchanged.begin()
         # The project's macros and profile read the two places as absolute paths, or addresses.
         for name, folder in (("STRATA_LAKE", places.lake()), ("STRATA_LANDING", places.landing())):

@@ -382,6 +382,15 @@ def test_a_lake_without_rights_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         lake.check_folder(tmp_path)
 
 
+def test_what_was_parsed_in_times_to_come_is_parsed_anew(tmp_path: Path) -> None:
+    listing = ("ls", "--select", "intake")
+    assert run(tmp_path, *listing).returncode == 0
+    parsed = environment_in(tmp_path)["DBT_TARGET_PATH"] + "/partial_parse.msgpack"
+    os.utime(parsed, (time.time() + 3600, time.time() + 3600))
+    assert run(tmp_path, *listing).returncode == 0
+    assert os.stat(parsed).st_mtime <= time.time()
+
+
 @pytest.mark.parametrize(
     "closed",
     ["metastore", "intake", "warehouse/stage.db", "warehouse/stage.db/events", "warehouse/stage.db/events/_delta_log"],
