@@ -16,7 +16,8 @@ from strata.dbt_run import of_subject
 # What chance begins with: a failure says it.
 SEED = int(os.environ.get("KILL_SEED", 1))
 BINARIES = Path(sys.executable).parent
-FIRST = datetime(2026, 1, 5, tzinfo=UTC)
+# More than a year ago: a clock is set back by one.
+FIRST = datetime(2025, 1, 5, tzinfo=UTC)
 # When something was done and by what, and not what.
 CLOCKS = ("loaded_at", "noticed_at", "taken_at", "changed_at", "table_version")
 
@@ -51,21 +52,28 @@ def build(source: str, *more: str) -> tuple[str, ...]:
     return ("dbt", "build", "--exclude-resource-type", "unit_test", *more, "--select", *of_subject(source))
 
 
+def _changed_in_time(folder: Path, source: str, day: int) -> None:
+    """Have the files of a day be as old as they say, for tables have when a file was last changed."""
+    moment = FIRST + timedelta(days=day)
+    changed = (moment + timedelta(days=1)).timestamp()
+    for path in (folder / "landing" / source / f"{moment:%Y/%m/%d}").iterdir():
+        os.utime(path, (changed, changed))
+
+
 def land_events(folder: Path, day: int, seed: int = 0) -> None:
     moment = FIRST + timedelta(days=day)
     path = folder / "landing" / "events" / f"{moment:%Y/%m/%d}" / "events.csv"
     # A line that is not valid, one of the day before, and the day's.
     late = f"{moment - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ},Open\n"
     samples.write_csv(path, iter(["no time,Open\n", late, *samples.event_lines(2000, moment, 1, seed=seed + day)]))
-    # The tables have when a file was last changed: after what it tells of.
-    changed = (moment + timedelta(days=1)).timestamp()
-    os.utime(path, (changed, changed))
+    _changed_in_time(folder, "events", day)
 
 
 def land_sensors(folder: Path, day: int, sensors: int) -> None:
     moment = FIRST + timedelta(days=day)
     path = folder / "landing" / "fleet_sensors" / f"{moment:%Y/%m/%d}" / "sensors.jsonl"
     samples.write_lines(path, samples.sensor_day(500, moment, sensors, seed=day))
+    _changed_in_time(folder, "fleet_sensors", day)
 
 
 def land_purchases(folder: Path, first: int, days: int) -> None:
@@ -73,6 +81,7 @@ def land_purchases(folder: Path, first: int, days: int) -> None:
     for day in range(first + days):
         if day >= first:
             table.land(folder / "landing")
+            _changed_in_time(folder, "purchases", day)
         table.next_day(0.2, 0.05, 0.05)
 
 
