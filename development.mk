@@ -38,7 +38,7 @@ cluster-down: setup ## Stop the cluster, and keep its data
 cluster-clean: setup ## Stop the cluster, and remove its data
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py clean
 
-bench: setup ## Measure beside the same done otherwise, two hours or more (BENCH='--only nothing-new --times 1'; STRATA_WITHOUT_CLUSTER=1)
+bench: setup ## Measure beside the same done otherwise, two hours or more (BENCH='--only nothing-new'; STRATA_WITHOUT_CLUSTER=1)
 	@PYTHONPATH=python $(BIN)/python bench/run.py $(BENCH)
 
 fuzz: setup ## Land mutated files and look for what breaks (FUZZ='--seconds 3600 --seed 7 --files 300')

@@ -264,7 +264,8 @@ class StrataPlugin(dbtPlugin):
         flags = get_flags()
         if self._is_embedded:
             tables = lake.tables(manifest)
-            _lent(lake.check_tables)(places.lake(), tables)
+            if flags.WHICH in WRITING:
+                _lent(lake.check_tables)(places.lake(), tables)
             lake.sweep(places.lake(), tables)
             _tell_made(tables)
             if flags.WHICH in WRITING:

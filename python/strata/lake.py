@@ -34,12 +34,14 @@ GRACE_SECONDS = 60
 _held: dict[Path, int] = {}
 
 
-def _check_rights(folder: Path) -> None:
-    if not storage.may_use(folder, write=True):
-        raise StrataError(
-            f"The folder {folder} of the lake cannot be written by this user: give it read and write rights there, "
-            "or name another folder in STRATA_LAKE."
-        )
+def _check_rights(folders: Iterable[Path]) -> None:
+    """Raise StrataError for the first of some folders that is there and cannot be written."""
+    for folder in folders:
+        if not storage.may_use(folder, write=True) and storage.exists(folder):
+            raise StrataError(
+                f"The folder {folder} of the lake cannot be written by this user: give it read and write rights there, "
+                "or name another folder in STRATA_LAKE."
+            )
 
 
 def check_tables(lake: Path, tables: Iterable[tuple[str, str]]) -> None:
@@ -48,13 +50,11 @@ def check_tables(lake: Path, tables: Iterable[tuple[str, str]]) -> None:
     Spark would find it in the middle of a run, and say so in a page.
     """
     own = [folder_of(lake, schema, name) for schema, name in tables]
-    for folder in sorted({part for one in own for part in (one.parent, one, one / "_delta_log")}):
-        if storage.exists(folder):
-            _check_rights(folder)
+    _check_rights(sorted({part for one in own for part in (one.parent, one, one / "_delta_log")}))
 
 
 def check_folder(lake: Path) -> None:
-    """Create the lake's folder if need be; raise StrataError when it cannot be written, or its disk is full."""
+    """Create the lake's folder if need be; raise StrataError when it cannot be written or its disk is full."""
     try:
         storage.make_folder(lake)
     except FileExistsError:
@@ -64,10 +64,7 @@ def check_folder(lake: Path) -> None:
             f"The lake folder {lake} cannot be made ({error.strerror}): give this user the right to, "
             "or name another folder in STRATA_LAKE."
         ) from None
-    _check_rights(lake)
-    for folder in (lake / "metastore", lake / "warehouse", lake / "intake"):
-        if storage.exists(folder):
-            _check_rights(folder)
+    _check_rights((lake, lake / "metastore", lake / "warehouse", lake / "intake"))
     free = storage.free_bytes(lake)
     if free < MINIMUM_FREE_BYTES:
         raise StrataError(

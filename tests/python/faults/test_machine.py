@@ -182,6 +182,19 @@ def test_what_a_user_has_no_rights_to_is_named_and_nothing_is_lost(
     days.end(tmp_path)
 
 
+def test_what_only_reads_needs_no_rights_to_write_a_table(days: TwoDays, tmp_path: Path) -> None:
+    days.begin(tmp_path)
+    table = tmp_path / "lake/warehouse/stage.db/events"
+    table.chmod(0o500)
+    process = start(
+        tmp_path, "dbt", "show", "--inline", "select count(*) as n from stage.events", under=LIKE_ANY_USER
+    )  # fmt: skip
+    said, _ = process.communicate()
+    table.chmod(0o700)
+    assert process.returncode == 0, said
+    days.end(tmp_path)
+
+
 def test_a_lake_that_can_only_be_read_is_named_and_stays_as_it_is(days: TwoDays, disk: Path) -> None:
     days.begin(disk)
     before = held(disk)
