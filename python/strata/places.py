@@ -119,8 +119,11 @@ def lake() -> Path:
 
 
 def jars_dir() -> Path:
-    """The folder of Delta's jars, inside the environment, so that a new environment fetches them anew."""
-    return ROOT / ".venv" / "jars"
+    """The folder of Delta's jars, inside the environment, so that a new environment fetches them anew.
+
+    Where the environment is a link it is what that leads to: a class-data archive holds for jars under one path.
+    """
+    return (ROOT / ".venv" / "jars").resolve()
 
 
 def class_archive() -> Path:

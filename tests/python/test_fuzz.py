@@ -1,51 +1,33 @@
-"""A small part of `make fuzz`, of fixed seeds; and the fuzzer itself, which must find what is wrong."""
+"""A small part of `make fuzz`, of a fixed seed; and the fuzzer itself, which must find what is wrong."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import fuzz
 import fuzz_reading
-from conftest import GENERATED_CODE, Lake
+from conftest import Lake
 from fuzz_check import Checked, Tables
 from fuzz_mutations import File, files_of_round
-from strata import places, session
 
 SEED = 1
 FILES = 100
 
 
-@pytest.fixture
-def with_generated_code(tmp_path: Path) -> Iterator[fuzz.Session]:
-    """A lake of the fuzzer of its own, with Spark as where much has landed."""
-    saved = dict(os.environ)
-    os.chdir(places.ROOT)
-    session.stop()
-    os.environ["STRATA_SPARK_SETTINGS"] = GENERATED_CODE
-    yield fuzz.Session(tmp_path, days_alone=0)
-    session.stop()
-    os.environ.clear()
-    os.environ.update(saved)
-
-
 @pytest.fixture(scope="module")
 def own(lake: Lake) -> fuzz.Session:
-    """The lake of this process as one of the fuzzer, for tests of the fuzzer itself."""
-    return fuzz.Session(lake.folder, lake=lake)
+    """The lake of this process as one of the fuzzer."""
+    return fuzz.Session(lake.folder, days_alone=0, lake=lake)
 
 
 def test_a_seed_gives_the_same_files_each_time() -> None:
     assert files_of_round(SEED, 60) == files_of_round(SEED, 60) != files_of_round(SEED + 1, 60)
 
 
-def test_mutated_files_end_in_the_tables_as_a_plain_reading_of_them_says(
-    with_generated_code: fuzz.Session,
-) -> None:
-    found = fuzz.play(with_generated_code, files_of_round(SEED, FILES), lambda what: None)
+def test_mutated_files_end_in_the_tables_as_a_plain_reading_of_them_says(own: fuzz.Session) -> None:
+    found = fuzz.play(own, files_of_round(SEED, FILES), lambda what: None)
     assert [finding for finding, _ in found] == []
 
 

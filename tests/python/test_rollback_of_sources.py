@@ -8,7 +8,6 @@ import pytest
 
 from conftest import Lake
 from rolling_back import EVENTS, content, go, newest
-from strata import history
 
 FIRST = {
     ("events", "2026/01/05/a.csv"): EVENTS,
@@ -50,8 +49,7 @@ def land(lake: Lake, files: dict) -> None:
 
 def build(lake: Lake) -> None:
     """Take all that has landed."""
-    assert lake.make().success
-    assert lake.strata(history.catch_up, ["purchases"]).success
+    assert lake.make(history="catch-up").success
 
 
 class Been:
