@@ -16,7 +16,6 @@ import pytest
 
 from conftest import Lake, copy_what_git_knows
 from strata import cli, places, samples
-from strata.dbt_run import of_subject
 
 
 @dataclass
@@ -64,13 +63,12 @@ def copy_of_the_project(folder: Path) -> Checkout:
 
 @pytest.fixture(scope="module")
 def main(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout of main, with its lake and landing folder, built but for one source, and kept by `make state`."""
+    """A checkout of main, with its lake and landing folder built and kept by `make state`."""
     checkout = copy_of_the_project(tmp_path_factory.mktemp("main"))
-    for name in ("events", "purchases"):
-        samples.SAMPLES[name](checkout.folder / "landing")
+    for write in samples.SAMPLES.values():
+        write(checkout.folder / "landing")
     dbt = str(checkout.folder / ".venv/bin/dbt")
-    chosen = ("--exclude-resource-type", "unit_test", "test", "--exclude", *of_subject("fleet_sensors"))
-    checkout.run(dbt, "build", *chosen, "--vars", "{history: catch-up}")
+    checkout.run(dbt, "build", "--exclude-resource-type", "unit_test", "test", "--vars", "{history: catch-up}")
     checkout.make("--old-file=build", "state")
     return checkout
 
