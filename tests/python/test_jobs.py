@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -194,7 +194,6 @@ def test_the_recipes_for_contributors_do_what_they_say(
     change = copy_of_the_project(tmp_path / "project")
     for name in ("events", "purchases"):
         samples.SAMPLES[name](lake.landing)
-    lake = replace(lake, subject="events purchases")
     run = lake.make(history="catch-up")
     assert run.success, run.said
     newest = max(lake.landing.glob("purchases/*/*/*/*"))
