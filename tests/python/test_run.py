@@ -235,15 +235,14 @@ def test_a_wrong_folder_stops_dbt_before_anything_is_written(tmp_path: Path) -> 
 ODD = " '\"%41#[x]{a,b}*?\\$=&é漢`"
 
 
-@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
-def test_lake_and_landing_folder_may_have_odd_names(tmp_path: Path, locale: str) -> None:
+def test_lake_and_landing_folder_may_have_odd_names_in_any_locale(tmp_path: Path) -> None:
     for name in ("lake", "landing"):
         (tmp_path / f"{name}{ODD}").mkdir()
     events = tmp_path / f"landing{ODD}" / "events"
     events.mkdir()
     (events / "a.csv").write_text("time,action\n2026-01-01T10:00:00Z,Open\n")
     places_of_it = {name: str(tmp_path / f"{name[7:].lower()}{ODD}") for name in ("STRATA_LAKE", "STRATA_LANDING")}
-    done = run(tmp_path, "run", "--select", "loaded_files", "raw_events", LC_ALL=locale, **places_of_it)
+    done = run(tmp_path, "run", "--select", "loaded_files", "raw_events", LC_ALL="C", **places_of_it)
     assert done.returncode == 0, done.stdout
     assert list((tmp_path / f"lake{ODD}" / "warehouse" / "raw.db" / "events").glob("*.parquet"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"lake{ODD}", f"landing{ODD}"])
@@ -260,7 +259,9 @@ def test_the_project_may_lie_in_a_folder_with_an_odd_name(tmp_path: Path) -> Non
             else set()
         ),
     )
-    (project / ".venv").symlink_to((places.ROOT / ".venv").resolve())
+    (project / ".venv" / "jars").mkdir(parents=True)
+    for jar in places.jars_dir().glob("*.jar"):
+        (project / ".venv" / "jars" / jar.name).symlink_to(jar)
     code = "from strata import places; from dbt.cli.main import cli; print(places.ROOT); cli()"
     done = subprocess.run(
         [sys.executable, "-c", code, "run", "--select", "loaded_files", "raw_events"],
