@@ -12,12 +12,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from argparse import Namespace
 from datetime import datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+import dbt_strata
 from conftest import GENERATED_CODE
 from strata import delta_files, jars, java, lake, places, session, settings, sources
 from strata.errors import StrataError
@@ -321,11 +323,21 @@ def test_spark_substitutes_nothing_in_what_lands(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("version", ["1.8.0_392", "11.0.2", "16", "22.0.1", "25"])
-def test_a_java_that_spark_does_not_run_on_is_refused(tmp_path: Path, version: str) -> None:
+def test_a_java_that_spark_does_not_run_on_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
     home = fake_java(tmp_path, version)
-    done = run(tmp_path, "build", JAVA_HOME=str(home))
+    monkeypatch.setenv("JAVA_HOME", str(home))
+    with pytest.raises(StrataError) as refused:
+        java.check()
     major = version.removeprefix("1.").split(".")[0]
-    assert_one_sentence(done, f"{home}/bin/java is Java {major}, ", "install Java 17 or 21")
+    assert str(refused.value).startswith(f"{home}/bin/java is Java {major}, ")
+    assert "install Java 17 or 21" in str(refused.value)
+
+
+def test_a_java_that_spark_does_not_run_on_stops_dbt(tmp_path: Path) -> None:
+    home = fake_java(tmp_path, "11.0.2")
+    assert_one_sentence(run(tmp_path, "build", JAVA_HOME=str(home)), f"{home}/bin/java is Java 11, ")
 
 
 @pytest.mark.parametrize("version", ["17.0.15", "21"])
@@ -334,7 +346,7 @@ def test_a_java_that_spark_runs_on_is_taken(tmp_path: Path, monkeypatch: pytest.
     assert java.check() == int(version.split(".")[0])
 
 
-def test_no_java_is_said(tmp_path: Path) -> None:
+def test_no_java_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
@@ -346,9 +358,9 @@ def test_no_java_is_said(tmp_path: Path) -> None:
         text=True,
     )
     assert_one_sentence(done, "No java is on the PATH and JAVA_HOME is not set", "install Java 17 or 21")
-    assert_one_sentence(
-        run(tmp_path, "build", JAVA_HOME=str(tmp_path)), f"JAVA_HOME is {tmp_path}, and no java is there"
-    )
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(StrataError, match=f"JAVA_HOME is {tmp_path}, and no java is there"):
+        java.check()
 
 
 def test_a_missing_jar_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -382,13 +394,14 @@ def test_a_lake_without_rights_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         lake.check_folder(tmp_path)
 
 
-def test_what_was_parsed_in_times_to_come_is_parsed_anew(tmp_path: Path) -> None:
-    listing = ("ls", "--select", "intake")
-    assert run(tmp_path, *listing).returncode == 0
-    parsed = environment_in(tmp_path)["DBT_TARGET_PATH"] + "/partial_parse.msgpack"
-    os.utime(parsed, (time.time() + 3600, time.time() + 3600))
-    assert run(tmp_path, *listing).returncode == 0
-    assert os.stat(parsed).st_mtime <= time.time()
+@pytest.mark.parametrize(("ahead", "stays"), [(-60, True), (3600, False)])
+def test_what_was_parsed_in_times_to_come_is_parsed_anew(tmp_path: Path, ahead: int, stays: bool) -> None:
+    parsed = tmp_path / "target" / "partial_parse.msgpack"
+    parsed.parent.mkdir()
+    parsed.touch()
+    os.utime(parsed, (time.time() + ahead, time.time() + ahead))
+    dbt_strata._forget_parsed_later(Namespace(PROJECT_DIR=str(tmp_path), TARGET_PATH=None))
+    assert parsed.exists() is stays
 
 
 @pytest.mark.parametrize(
