@@ -57,18 +57,29 @@ RUNNING = ("build", "run", "snapshot", "test", "seed", "show", "run-operation")
 PARSED_WITH = ("window_minutes", "top_windows")
 
 
-# Files of few tests that take minutes go first: none is left over for one process alone at the end.
+# Files whose tests take minutes go first, those that take most before others: none is left over for one process alone
+# at the end.
 LONGEST = (
-    "test_fuzz",
-    "test_jobs",
     "test_purchases",
-    "test_any_source",
+    "test_jobs",
     "test_hostile_input",
+    "test_events",
+    "test_unchanged",
+    "test_fleet_sensors",
     "test_run",
-    "test_older_lake",
-    "test_rollback_of_sources",
+    "test_fuzz",
     "test_repair",
+    "test_rollback",
+    "test_any_source",
+    "test_init",
+    "test_rollback_of_sources",
     "test_bench",
+    "test_record",
+    "test_older_lake",
+    "test_no_values_in_logs",
+    "test_hostile_landing",
+    "test_inspection",
+    "test_new_source",
 )
 
 
