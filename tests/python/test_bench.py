@@ -66,21 +66,25 @@ def test_what_a_part_measured_is_kept_until_it_is_measured_again(
     assert ratios == ["2.50", "1.00"]
 
 
-def test_a_part_is_measured_and_its_ratios_printed() -> None:
-    """At a share of the full counts the results that are kept stay as they are."""
+def test_a_part_is_measured_and_its_ratios_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """With what it builds listed alone; at a share of the full counts the results that are kept stay as they are."""
+    measured = Measures.time
+    listed = []
+
+    def time(self: Measures, name: str, command: list[str], *places_of_it: object) -> None:
+        assert command.count("build") == 1
+        listed.append(name)
+        measured(self, name, ["ls" if word == "build" else word for word in command], *places_of_it)
+
+    monkeypatch.setattr(Measures, "time", time)
+    monkeypatch.setattr(Measures, "tell_phases", lambda *_: None)
+    monkeypatch.setattr(run.console, "width", 200)
     before = run.RESULTS.exists() and run.RESULTS.read_bytes()
-    done = subprocess.run(
-        [sys.executable, str(BENCH / "run.py"), "--only", "wide-sensors", "--times", "1", "--scale", "0.001"],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(places.ROOT / "python"),
-            "COLUMNS": "200",
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"of 200 sensors; of 12.*\d\.\d s.*\d\.\d s.*\d\.\d\d", done.stdout)
+    run.main(only=["wide-sensors"], times=1, scale=0.001)
+    assert listed == ["a day of 1,000 lines of 200 sensors", "a day of 1,000 lines of 12 sensors"]
+    assert re.search(r"of 200 sensors; of 12.*\d\.\d s.*\d\.\d s.*\d\.\d\d", capsys.readouterr().out)
     assert (run.RESULTS.exists() and run.RESULTS.read_bytes()) == before
 
 
