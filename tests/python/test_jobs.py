@@ -202,7 +202,9 @@ def test_the_recipes_for_contributors_do_what_they_say(
     user = header.split(",").index("user")
     longer = [",".join("10000001" if at == user else text for at, text in enumerate(row.split(","))) for row in rows]
     lake.land("2023/12/31/purchases.csv", "\n".join([header, *longer]) + "\n", source="purchases")
-    assert lake.dbt("snapshot").sentence("more than max_quarantined_share")
+    refused = lake.dbt("snapshot")
+    assert not refused.success
+    refused.sentence("more than max_quarantined_share")
     monkeypatch.setattr(places, "ROOT", change.folder)
     text = (change.folder / "CONTRIBUTING.md").read_text()
     _, *recipes = text[text.index("## Recipes") :].split("\n### ")
