@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -23,6 +24,9 @@ from rich.console import Console
 from strata import doctor, history, places, repair, rollback, session
 from strata.dbt_run import DbtOptions, of_subject
 from strata.errors import StrataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # The hook that ends a run as failed for refused files; dbt names hooks by their number in dbt_project.yml.
 FAIL_ON_REFUSED_FILES = "strata-on-run-end-2"
@@ -136,6 +140,11 @@ class Lake:
     def landing(self) -> Path:
         return self.folder / self.landing_name
 
+    @property
+    def spark(self) -> SparkSession:
+        """The session of this process."""
+        return session.start(self.folder / "lake", bytes_to_read=0).session()
+
     def schema(self, layer: str) -> str:
         return f"{self.prefix}_{layer}" if self.prefix else layer
 
@@ -230,8 +239,7 @@ class Lake:
         """Run a query; `raw.`, `stage.` and so on name this lake's schemas."""
         for layer in ("raw", "stage", "mart", "quarantine", "ops"):
             sql = sql.replace(f" {layer}.", f" {self.schema(layer)}.")
-        spark = session.start(self.folder / "lake").session()
-        return [tuple(row) for row in spark.sql(sql).collect()]
+        return [tuple(row) for row in self.spark.sql(sql).collect()]
 
     def land(
         self, name: str, content: str | bytes, modified_at: datetime = MODIFIED_AT, source: str = "events"
@@ -270,12 +278,11 @@ def emptied(folder: Path) -> Path:
     return folder
 
 
-def forget_origins(lake_folder: Path) -> None:
+def forget_origins(spark: SparkSession) -> None:
     """Have Hadoop forget in which file each of its settings stood: it packs that, one by one, with every scan.
 
     A thirteenth of what a module's Java did.
     """
-    spark = session.start(lake_folder, bytes_to_read=0).session()
     origins = spark._jvm.java.lang.Class.forName("org.apache.hadoop.conf.Configuration").getDeclaredField(
         "updatingResource"
     )
@@ -308,7 +315,7 @@ def lake(shared_folder: Path) -> Iterator[Lake]:
     if session._current is not None and session._current.lake != shared_folder / "lake":
         session.stop()
     started = Lake(emptied(shared_folder))
-    forget_origins(shared_folder / "lake")
+    forget_origins(started.spark)
     yield started
     os.environ.clear()
     os.environ.update(saved)

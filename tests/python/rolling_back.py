@@ -6,7 +6,7 @@ import functools
 from collections import Counter
 
 from conftest import Lake, Run
-from strata import delta_files, record, rollback, session
+from strata import delta_files, record, rollback
 from strata.errors import StrataError
 
 # A file of events of which one in thirty is not valid.
@@ -22,7 +22,7 @@ def content(lake: Lake) -> dict[str, tuple[list[str], Counter]]:
     The rows are read from the files that the log names, in milliseconds; a query of each table takes seconds.
     """
     found = {}
-    spark = session.start(lake.folder / "lake").session()
+    spark = lake.spark
     for layer in LAYERS:
         folder = lake.folder / "lake" / "warehouse" / f"{layer}.db"
         for table in sorted(one.name for one in folder.iterdir()) if folder.exists() else ():

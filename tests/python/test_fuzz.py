@@ -12,7 +12,6 @@ import fuzz_reading
 from conftest import GENERATED_CODE, Lake
 from fuzz_check import Checked, Tables
 from fuzz_mutations import SOURCES, File, files_of_round
-from strata import session
 
 SEED = 1
 FILES = 100
@@ -27,7 +26,7 @@ def own(lake: Lake) -> fuzz.Session:
 @pytest.fixture
 def with_generated_code(own: fuzz.Session) -> Iterator[fuzz.Session]:
     """The lake of this process, with Spark computing as where much has landed."""
-    conf = session.start(own.folder / "lake").session().conf
+    conf = own.lake.spark.conf
     settings = dict(setting.split("=") for setting in GENERATED_CODE.split())
     before = {name: conf.get(name) for name in settings}
     for name, value in settings.items():

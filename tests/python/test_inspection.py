@@ -20,7 +20,7 @@ from rich.console import Console
 
 from conftest import Lake
 from rolling_back import EVENTS
-from strata import delta_files, doctor, history, inspection, places, processes, record, samples, session, sources
+from strata import delta_files, doctor, history, inspection, places, processes, record, samples, sources
 from strata import lake as lakes
 from strata.inspection import Finding
 
@@ -38,7 +38,7 @@ def whole(lake: Lake) -> Lake:
     lake.land("2026/01/06/b.csv", EVENTS.replace("01-05", "01-06"))
     assert lake.make().success
     assert lake.strata(history.catch_up, ["purchases"]).success
-    spark = session.start(lake.folder / "lake").session()
+    spark = lake.spark
     folder = str(lake.folder / "lake" / "warehouse" / "stage.db" / "events")
     spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, folder).checkpoint()
     return lake

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MODIFIED_AT, Lake, Run
-from strata import history, session
+from strata import history
 
 HISTORY = "select purchase_id, product_id, version, valid_from, valid_to, recorded_on, closed_on from stage.purchases"
 GONE_TABLES = ("history_days", "event_files", "sensor_files", "sensor_keys", "purchase_files", "purchase_deliveries")
@@ -42,7 +42,7 @@ def lake(lake: Lake) -> Lake:
         made = lake.folder / "lake" / "warehouse" / place.parent.name / place.name
         shutil.rmtree(made)
         shutil.copytree(place, made)
-    session.start(lake.folder / "lake").session()._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
     for name in GONE_VIEWS:
         lake.rows(f"create view ops.{name} as select 1 as one")
     for name in ("gone.csv", "gone.jsonl", "refused.csv", "refused.jsonl"):

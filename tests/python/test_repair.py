@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Lake, Run
 from rolling_back import EVENTS, content, go, newest, no, of_project, yes
-from strata import delta_files, doctor, places, record, repair, session
+from strata import delta_files, doctor, places, record, repair
 from strata import lake as lakes
 
 SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
@@ -54,7 +54,7 @@ def whole(built: tuple[Lake, str, str, dict]) -> Iterator[Lake]:
 
 def forget(lake: Lake) -> None:
     """Have Delta forget what it has read of the tables, as a new process would."""
-    spark = session.start(lake.folder / "lake").session()
+    spark = lake.spark
     spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
     spark.catalog.clearCache()
 
@@ -69,7 +69,7 @@ def log_of(table: str) -> list[Path]:
 
 def in_metastore(lake: Lake) -> set[tuple[str, str]]:
     """Return the tables that the catalog of this process's Spark knows, which stands in for a metastore's."""
-    spark = session.start(lake.folder / "lake").session()
+    spark = lake.spark
     schemas = [row[0] for row in spark.sql("show schemas").collect()]
     return {(schema, row[1]) for schema in schemas for row in spark.sql(f"show tables in `{schema}`").collect()} - {
         (schema, row[1]) for schema in schemas for row in spark.sql(f"show views in `{schema}`").collect()
@@ -128,7 +128,7 @@ def test_a_broken_newest_commit_is_set_aside_and_what_the_doctor_says_makes_its_
 
 
 def test_a_broken_checkpoint_is_set_aside(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
-    spark = session.start(whole.folder / "lake").session()
+    spark = whole.spark
     log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(folder_of("stage.events")))
     log.checkpoint()
     (checkpoint,) = (folder_of("stage.events") / "_delta_log").glob("*.checkpoint.parquet")
@@ -141,7 +141,7 @@ def test_a_broken_checkpoint_is_set_aside(built: tuple[Lake, str, str, dict], wh
 
 
 def test_a_checkpoint_that_is_gone_is_named_no_more(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
-    spark = session.start(whole.folder / "lake").session()
+    spark = whole.spark
     log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(folder_of("stage.events")))
     log.checkpoint()
     (checkpoint,) = (folder_of("stage.events") / "_delta_log").glob("*.checkpoint.parquet")
@@ -164,7 +164,7 @@ def test_a_file_of_no_version_is_set_aside_with_its_path(built: tuple[Lake, str,
 
 
 def test_the_metastore_and_the_lake_are_brought_together(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
-    spark = session.start(whole.folder / "lake").session()
+    spark = whole.spark
     # An entry goes with its files: they are put back without it.
     aside = whole.folder / "raw_events"
     shutil.copytree(folder_of("raw.events"), aside)
@@ -238,7 +238,7 @@ def test_maintain_compacts_and_keeps_what_a_rollback_needs(
 
 
 def test_maintain_cleans_no_more_than_a_rollback_leaves_of_a_table_that_was_told_otherwise(whole: Lake) -> None:
-    spark = session.start(whole.folder / "lake").session()
+    spark = whole.spark
     spark.sql(
         f"alter table {whole.schema('stage')}.events set tblproperties "
         "('delta.deletedFileRetentionDuration' = 'interval 0 days')"

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Lake
 from rolling_back import EVENTS, go, newest
-from strata import delta_log, history, inspection, repair, samples, session
+from strata import delta_log, history, inspection, repair, samples
 
 TABLES = (
     *("raw.events", "stage.accepted_actions", "stage.events", "mart.action_windows", "mart.action_totals"),
@@ -37,7 +37,7 @@ class Reader(threading.Thread):
         self.failed: list[str] = []
 
     def run(self) -> None:
-        own = session.start(self.lake.folder / "lake").session().newSession()
+        own = self.lake.spark.newSession()
         while not self.ended.is_set():
             for table in TABLES:
                 try:
