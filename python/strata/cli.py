@@ -209,8 +209,9 @@ def roll_back(
 
 @app.command("repair")
 def mend(yes: Yes = False, vars: Vars = None, target: Target = None, profiles_dir: ProfilesDir = None) -> None:
-    """Do what is safe of what `strata doctor` finds in the lake; it is shown first."""
-    repair.repair(_options(vars, target, profiles_dir), console, functools.partial(_ask, yes))
+    """Do what is safe of what `strata doctor` finds in the lake; it is shown first. End non-zero when more is left."""
+    if repair.repair(_options(vars, target, profiles_dir), console, functools.partial(_ask, yes)):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -15,8 +15,8 @@ from strata.inspection import Finding
 from strata.report import print_wide, sayer
 
 
-def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) -> None:
-    """Do what is safe of what `strata doctor` finds, after a question, and name what is left to people.
+def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) -> list[Finding]:
+    """Do what is safe of what `strata doctor` finds, after a question; print and return what is left to people.
 
     Raise StrataError where a run works in the lake, or a step fails; each step is done whole, or not at all.
     """
@@ -27,7 +27,7 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
     if not safe:
         what = "Nothing of this is for 'strata repair' to mend" if findings else "Nothing is amiss in the lake"
         say(f"{what}: nothing was done.")
-        return
+        return findings
     ask(f"Mend {len(safe)} of these {len(findings)}, as far as they say 'strata repair'?")
     with record.shared(inspection.REPAIR, say):
         if any(one.mend == "renew metastore" for one in safe):
@@ -49,6 +49,7 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
         _print(left, console)
     else:
         say("Nothing is amiss in the lake now.")
+    return left
 
 
 def _print(findings: list[Finding], console: Console) -> None:

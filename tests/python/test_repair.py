@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from conftest import Lake, Run
 from rolling_back import EVENTS, content, go, newest, no, of_project, yes
-from strata import delta_files, doctor, metastore, places, record, repair
+from strata import cli, delta_files, doctor, metastore, places, record, repair
 from strata import lake as lakes
 
 SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
@@ -204,10 +205,18 @@ def test_what_would_lose_rows_is_left_to_people(whole: Lake) -> None:
     file = folder_of("raw.events") / next(iter(delta_files.read(folder_of("raw.events")).data))
     file.unlink()
     before = {path: path.stat().st_mtime_ns for path in places.lake().rglob("*")}
-    done = mended(whole, no)
+    left = []
+    done = mended(whole, no, lambda *given: left.extend(repair.repair(*given)))
     assert done.success
+    assert [one.place for one in left] == [str(file)]
     assert done.said[-1] == "Nothing of this is for 'strata repair' to mend: nothing was done."
     assert {path: path.stat().st_mtime_ns for path in places.lake().rglob("*")} == before
+
+
+@pytest.mark.parametrize(("left", "code"), [([], 0), (["a finding"], 1)])
+def test_the_command_ends_non_zero_where_more_is_left(monkeypatch: pytest.MonkeyPatch, left: list, code: int) -> None:
+    monkeypatch.setattr(repair, "repair", lambda *given: left)
+    assert CliRunner().invoke(cli.app, ["repair", "--yes"]).exit_code == code
 
 
 def test_maintain_compacts_and_keeps_what_a_rollback_needs(
