@@ -169,24 +169,32 @@ def test_what_loads_and_what_keeps_history_give_the_rows_of_main(change: Checkou
         assert own == main > 0 == differing, table
 
 
-def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(main: Checkout, change: Checkout, lake: Lake) -> None:
-    """As on a cluster; what an earlier run left in schemas of one's own is dropped by a command, and main's never."""
-    at_hand = {"STRATA_LAKE": str(main.folder / "lake"), "STRATA_LANDING": str(main.folder / "landing")}
-    dbt = str(change.folder / ".venv/bin/dbt")
-    quarter_the_average(change)
-    try:
-        without_tests = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test test"}
-        change.make("slim", f"STATE={main.folder / 'target/state/manifest.json'}", **at_hand, **without_tests)
-        assert change.tables(main.folder / "lake") == {
-            "mart.action_windows",
-            "mart.action_totals",
-            "mart.top_open_windows",
-        }
-        assert lake.dbt("run-operation", "drop_own_schemas").sentence("The target local has no schemas of its own")
-    finally:
-        change.run(dbt, "run-operation", "drop_own_schemas", "--target", "dev", **at_hand)
-    assert change.tables(main.folder / "lake") == set()
-    assert (main.folder / "lake/warehouse/mart.db/action_windows/_delta_log").is_dir()
+def stand_in(folder: Path) -> str:
+    """Make commands that say with what they were called, and in which lake; return make's variable that names them."""
+    for name in ("dbt", "strata"):
+        (folder / name).write_text(f'#!/bin/sh\necho "{name} $@ in $STRATA_LAKE"\n')
+        (folder / name).chmod(0o755)
+    return f"BIN={folder}"
+
+
+def test_a_manifest_alone_is_enough_where_the_lake_is_at_hand(change: Checkout, tmp_path: Path) -> None:
+    """As on a cluster."""
+    (tmp_path / "manifest.json").write_text("{}")
+    said = change.make("slim", f"STATE={tmp_path / 'manifest.json'}", stand_in(tmp_path), STRATA_LAKE="/at/hand")
+    selected = r"--select state:modified\+ --defer --state target/slim"
+    assert re.search(rf"dbt build --target dev {selected} .* in /at/hand", said)
+    assert (change.folder / "target" / "slim" / "manifest.json").read_text() == "{}"
+
+
+def test_schemas_of_ones_own_are_dropped_and_no_others(lake: Lake) -> None:
+    own = replace(lake, prefix="mr_7")
+    for one in (lake, own):
+        assert one.make("--select", "accepted_actions").success
+    assert lake.dbt("run-operation", "drop_own_schemas").sentence("The target local has no schemas of its own")
+    assert ("mr_7_stage",) in lake.rows("show schemas")
+    assert own.dbt("run-operation", "drop_own_schemas").success
+    assert [name for (name,) in lake.rows("show schemas") if name.startswith("mr_7")] == []
+    assert lake.rows("select count(*) from stage.accepted_actions") == [(2,)]
 
 
 def test_the_recipes_for_contributors_do_what_they_say(
@@ -194,10 +202,9 @@ def test_the_recipes_for_contributors_do_what_they_say(
 ) -> None:
     """Each diff of CONTRIBUTING.md applied as it stands, each command run as it stands, on a lake that is built."""
     change = copy_of_the_project(tmp_path / "project")
-    subjects = ("events", "purchases")
-    for name in subjects:
+    for name in ("events", "purchases"):
         samples.SAMPLES[name](lake.landing)
-    run = replace(lake, subject=" ".join(subjects)).make(history="catch-up")
+    run = lake.make(history="catch-up")
     assert run.success, run.said
     newest = max(lake.landing.glob("purchases/*/*/*/*"))
     header, *rows = newest.read_text().splitlines()
@@ -259,10 +266,8 @@ def test_what_is_late_or_refused_fails_the_daily_job_and_holds_up_nothing(change
 
 def test_everything_is_built_where_nothing_can_be_compared(change: Checkout, tmp_path: Path) -> None:
     """Before main has kept anything, and where a variable or Python differs, which dbt does not compare."""
-    for name in ("dbt", "strata"):
-        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $@"\n')
-        (tmp_path / name).chmod(0o755)
-    slim = ("--old-file=build", "slim", f"BIN={tmp_path}")
+    bin_folder = stand_in(tmp_path)
+    slim = ("--old-file=build", "slim", bin_folder)
     assert "build --target dev --select state:modified+ --defer" in change.make(*slim)
     change.replace("dbt_project.yml", "top_windows: 10", "top_windows: 11")
     said = change.make(*slim)
@@ -272,6 +277,6 @@ def test_everything_is_built_where_nothing_can_be_compared(change: Checkout, tmp
     # Nor is the environment set up by the make that this one calls.
     for name in ("set-up", "archived"):
         (tmp_path / name).touch()
-    said = change.make("slim", f"BIN={tmp_path}", f"SET_UP={tmp_path / 'set-up'}", f"ARCHIVED={tmp_path / 'archived'}")
+    said = change.make("slim", bin_folder, f"SET_UP={tmp_path / 'set-up'}", f"ARCHIVED={tmp_path / 'archived'}")
     assert "There is no target/state.tar.gz to compare with: everything is built.\n" in said
-    assert "dbt build\n" in said
+    assert "dbt build in" in said
