@@ -105,28 +105,28 @@ def test_what_is_damaged_is_found_until_it_is_mended(lake: Lake) -> None:
     assert spared == len(run.nodes)
 
 
-# What is done by hand to rows of large tables, and the test that then finds it: together, as no two are found by one.
+# What is done by hand to rows of large tables, and the tests that then find it.
 WRONG_ROWS = {
-    "of tables that keep which rows changed": {
-        "update stage.events set action = null where hour(event_at) = 3": "not_null_stage_events_action",
-        "update stage.events set action = 'Burn' where hour(event_at) = 4": (
-            "relationships_stage_events_action__action__ref_accepted_actions_"
-        ),
-        "insert into stage.events by name select * except (day), 31 as day from stage.events where day = 5": (
-            "stage_events_is_complete_and_its_date_columns_agree"
-        ),
-        "insert into mart.actions_per_minute select * from mart.actions_per_minute where hour(minute_start) = 3": (
-            "unique_actions_per_minute_minute_start"
-        ),
-        "insert into stage.events_files select * from stage.events_files": "unique_events_files_path",
+    "update stage.events set action = null where hour(event_at) = 3": {"not_null_stage_events_action"},
+    "update stage.events set action = 'Burn' where hour(event_at) = 3": {
+        "relationships_stage_events_action__action__ref_accepted_actions_"
     },
-    "of tables that do not": {
-        "update raw.events set path = null where time like '%T03%'": "not_null_raw_events_path",
-        "delete from stage.accepted_actions where action = 'Open'": (
-            "relationships_stage_events_action__action__ref_accepted_actions_"
-        ),
+    "insert into stage.events by name select * except (day), 31 as day from stage.events where hour(event_at) = 3": {
+        "stage_events_is_complete_and_its_date_columns_agree"
+    },
+    "insert into mart.actions_per_minute select * from mart.actions_per_minute where hour(minute_start) = 3": {
+        "unique_actions_per_minute_minute_start"
+    },
+    "insert into stage.events_files select * from stage.events_files": {"unique_events_files_path"},
+    "update raw.events set path = null where time like '%T03%'": {"not_null_raw_events_path"},
+    "delete from stage.accepted_actions where action = 'Open'": {
+        "relationships_stage_events_action__action__ref_accepted_actions_"
     },
 }
+
+
+# Those of the tables that keep which rows changed.
+FED = {"stage.events", "stage.events_files", "mart.actions_per_minute"}
 
 
 @pytest.fixture(scope="module")
@@ -172,21 +172,19 @@ def test_of_a_large_table_the_rows_that_changed_are_tested(
     assert spared == len(run.nodes)
 
 
-@pytest.mark.parametrize("kind", WRONG_ROWS)
-def test_a_wrong_row_of_a_large_table_is_found_until_it_is_mended(large: Lake, kind: str) -> None:
-    tables = {next(word for word in statement.split() if "." in word) for statement in WRONG_ROWS[kind]}
-    before = {table: large.rows(f"describe history {table} limit 1")[0][0] for table in tables}
-    for statement in WRONG_ROWS[kind]:
-        large.rows(statement)
+@pytest.mark.parametrize("statement", WRONG_ROWS)
+def test_a_wrong_row_of_a_large_table_is_found_until_it_is_mended(large: Lake, statement: str) -> None:
+    table = next(word for word in statement.split() if "." in word)
+    before = large.rows(f"describe history {table} limit 1")[0][0]
+    large.rows(statement)
     found = [checked(large)[0] for _ in range(2)]
     found.append(checked(large, test_everything=True)[0])
     failed = [{name for name, status in run.nodes.items() if status != "pass"} for run in found]
-    assert failed[0] == failed[1] == failed[2] >= set(WRONG_ROWS[kind].values())
-    for table, version in before.items():
-        large.rows(f"restore table {table} to version as of {version}")
+    assert failed[0] == failed[1] == failed[2] >= WRONG_ROWS[statement]
+    large.rows(f"restore table {table} to version as of {before}")
     run, _ = checked(large)
     assert run.success, run.said
-    assert (of_changes(run) > 0) == (kind == "of tables that keep which rows changed")
+    assert (of_changes(run) > 0) == (table in FED)
 
 
 def test_a_large_table_that_nothing_follows_keeps_from_then_on_what_changes(large: Lake) -> None:
