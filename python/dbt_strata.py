@@ -308,6 +308,9 @@ class StrataPlugin(dbtPlugin):
             if node is not None and node.config.materialized == "view" and node.compiled_code:
                 record.note_view(node.schema, node.alias, node.compiled_code.strip())
         self._say(record.end())
+        if self._is_embedded:
+            # What a full disk breaks says so in words of its own, or not at all.
+            self._say(lake.shortage(places.lake()))
 
     @staticmethod
     def _say(said: str) -> None:

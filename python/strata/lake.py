@@ -65,12 +65,19 @@ def check_folder(lake: Path) -> None:
             "or name another folder in STRATA_LAKE."
         ) from None
     _check_rights((lake, lake / "metastore", lake / "warehouse", lake / "intake"))
+    if said := shortage(lake):
+        raise StrataError(said)
+
+
+def shortage(lake: Path) -> str:
+    """Return as a sentence that the lake's disk has too little free for a run; nothing where it has enough."""
     free = storage.free_bytes(lake)
-    if free < MINIMUM_FREE_BYTES:
-        raise StrataError(
-            f"The disk of the lake {lake} has {free // 1024**2} MB free, less than the "
-            f"{MINIMUM_FREE_BYTES // 1024**2} MB that a run needs at least: free some, or move the lake by STRATA_LAKE."
-        )
+    if free >= MINIMUM_FREE_BYTES:
+        return ""
+    return (
+        f"The disk of the lake {lake} has {free // 1024**2} MB free, less than the "
+        f"{MINIMUM_FREE_BYTES // 1024**2} MB that a run needs at least: free some, or move the lake by STRATA_LAKE."
+    )
 
 
 def _owner(descriptor: int) -> dict[str, str]:

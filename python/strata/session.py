@@ -84,6 +84,10 @@ def configuration(lake_folder: Path, bytes_to_read: float = math.inf) -> dict[st
         ),
         "spark.hadoop.hive.metastore.schema.verification": "false",
         "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
+        # On a full disk Hive keeps a connection of each vain attempt, and waits for ever for one more than the 8 of its
+        # pool. Spark asks it for one thing at a time, so that the pool is never busy otherwise. In milliseconds.
+        "spark.hadoop.datanucleus.connectionPool.maxWait": "500",
+        "spark.hadoop.hive.hmshandler.retry.attempts": "1",
         # One machine: few partitions, and Delta's logs are read with as few.
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
         "spark.databricks.delta.snapshotPartitions": "1",
