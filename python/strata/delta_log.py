@@ -14,6 +14,7 @@ import io
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,20 @@ def _action(file: Path, name: str) -> dict[str, Any] | None:
     with _reading(file), io.BufferedReader(storage.open(file)) as commit:
         for line in commit:
             if line.startswith(start):
-                try:
-                    return json.loads(line)[name]
-                except ValueError:
-                    raise StrataError(f"The commit {file} is torn: 'strata doctor' says what is to be done.") from None
-    if not line:
+                return _parsed(file, line)[name]
+    _parsed(file, line)
+    return None
+
+
+def _parsed(file: Path, line: bytes) -> dict[str, Any]:
+    """Return a line of a commit as JSON; raise StrataError where it, or all of the commit, has not been written."""
+    if not line.strip():
         # Spark would read it as a commit of nothing, and the rows that it told of would be gone without a word.
         raise StrataError(f"The commit {file} is empty: 'strata doctor' says what is to be done.")
-    return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise StrataError(f"The commit {file} is torn: 'strata doctor' says what is to be done.") from None
 
 
 def _commit(log: Path, version: int) -> dict[str, Any]:
@@ -155,7 +162,11 @@ def check_newest(tables: Iterable[tuple[str, str]]) -> None:
     """Raise StrataError where the newest commit of a table is empty or torn, as a disk that was full may leave it."""
     for table in tables:
         with contextlib.suppress(NoTable):
-            newest(*table)
+            log, versions = _log(*table)
+            file = _file(log, versions[0])
+            with _reading(file), io.BufferedReader(storage.open(file)) as commit:
+                last = deque(commit, maxlen=1)
+            _parsed(file, b"".join(last))
 
 
 def has_commit(schema: str, name: str, version: int, mark: str | None) -> bool:

@@ -131,3 +131,16 @@ def test_a_table_without_a_log_in_the_lake_is_named(lake, table):
     table.mkdir(parents=True)
     with pytest.raises(StrataError, match=r"The table stage\.logged has no commit"):
         delta_log.properties("stage", "logged")
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [(lambda _text: "", "empty"), (lambda text: text[:9], "torn"), (lambda text: text.rstrip()[:-1], "torn")],
+    ids=["nothing", "first line", "last line"],
+)
+def test_a_newest_commit_that_ends_too_early_is_refused(lake, table, cut, said):
+    newest = max(table.glob("*.json"))
+    delta_log.check_newest([("stage", "logged")])
+    newest.write_text(cut(newest.read_text()))
+    with pytest.raises(StrataError, match=f"{newest} is {said}: 'strata doctor'"):
+        delta_log.check_newest([("stage", "logged")])
