@@ -77,6 +77,11 @@ class Files:
     properties: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the log can be read up to its newest commit: else the newest rows, and their files, are not known."""
+        return self.version is not None and self.version >= (self.newest or 0)
+
 
 def _bytes(file: Path | str) -> bytes:
     with storage.open(file) as opened:

@@ -18,7 +18,7 @@ from strata import inspection, jars, java, lake, metastore, places, settings, so
 from strata.dbt_run import DbtOptions, credentials, parse, targets_of
 from strata.errors import StrataError
 from strata.inspection import Finding
-from strata.report import print_wide
+from strata.report import sayer
 
 if TYPE_CHECKING:
     from strata import cluster
@@ -170,13 +170,16 @@ def show(console: Console, told: list[Told], findings: list[Finding], *, as_json
         table.add_row(name, Text(state, style="red" if is_amiss else ""))
     console.print(table)
     amiss = findings[sum(is_amiss for *_, is_amiss in told) :]
-    if amiss:
-        table = Table("severity", "finding", "place", "repair")
-        for one in amiss:
-            table.add_row(one.severity, one.finding, one.place, one.repair)
-        print_wide(console, table)
-    elif not findings:
+    print_findings(amiss, console)
+    if not findings:
         console.print("Nothing is amiss.")
+
+
+def print_findings(findings: list[Finding], console: Console) -> None:
+    """Print findings line by line: a table would cut a path that is to be moved."""
+    say = sayer(console)
+    for one in findings:
+        say(f"{one.severity}: {one.finding}\n  place: {one.place}\n  repair: {one.repair}")
 
 
 def _is_embedded(target: str | None, profiles_dir: Path | None) -> bool:

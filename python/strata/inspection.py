@@ -121,12 +121,20 @@ def _of_table(schema: str, name: str, files: delta_files.Files, anew: Anew) -> I
         if fault.is_of_checkpoint:
             yield _of_checkpoint(table, files, fault, place)
         elif fault.file.startswith("_delta_log/"):
-            yield _of_commit(table, files, fault, place, _brought_back(schema, name, fault.version, anew))
+            back = _brought_back(schema, name, fault.version, anew)
+            if (schema, name) in anew and not files.is_whole:
+                # What writes a table anew reads its log first.
+                back = f"move {files.folder} out of the lake, and after 'strata repair' {back}"
+            yield _of_commit(table, files, fault, place, back)
+        elif not files.is_whole:
+            continue  # what the log does not tell may name the file, or have removed it
         elif fault.kind != "unnamed":
             said = {"missing": "is gone", "cut": "has another size", "unread": "cannot be read"}[fault.kind]
             detail = f" ({fault.detail})" if fault.detail else ""
             repair = f"put it back from a backup; else {_brought_back(schema, name, fault.version, anew)}"
             yield Finding(f"a data file of {table} {said}{detail}", place, repair, "error")
+    if not files.is_whole:
+        return
     # On a cluster others may be writing them.
     before = time.time() - (YOUNG.total_seconds() if places.is_address(files.folder) else 0)
     unnamed = [fault for fault in files.faults if fault.kind == "unnamed" and fault.modified_at <= before]
@@ -190,8 +198,9 @@ def _of_commit(table: str, files: delta_files.Files, fault: delta_files.Fault, p
             f"commit {fault.version} of {table} is {said}; its rows now are told by a checkpoint",
             place, "put it back from a backup, if an older version is ever to be read", "warning",
         )  # fmt: skip
+    after = "newer ones are there" if fault.version != files.newest else "no version of it can be read"
     return Finding(
-        f"commit {fault.version} of {table} is {said}, and newer ones are there",
+        f"commit {fault.version} of {table} is {said}, and {after}",
         place,
         f"put it back from a backup; else {back}",
         "error",
@@ -229,7 +238,7 @@ def of_metastore(told: set[tuple[str, str]] | StrataError | None, project: set[t
         if made:
             yield Finding(
                 "the metastore is gone, and tables lie in the lake", place,
-                "'strata repair' registers them again, as 'dbt build' does", "error", mend="register",
+                "'strata repair' registers them again", "error", mend="register",
             )  # fmt: skip
         return
     own = {schema for schema, _ in project}
@@ -257,10 +266,10 @@ def of_retention(project: set[tuple[str, str]], rollback_days: int) -> Iterator[
         if (schema, name) not in project:
             continue
         try:
-            properties = delta_files.read(folder).properties
+            files = delta_files.read(folder)
         except OSError:
             continue
-        if not keeps(properties, rollback_days):
+        if files.is_whole and not keeps(files.properties, rollback_days):
             yield Finding(
                 f"Delta keeps less of {schema}.{name} than the {rollback_days} days of rollback_days",
                 str(folder), "'strata repair' has it keep more from now on", "warning", mend="set retention",
@@ -333,7 +342,11 @@ def _of_recorded(table: tuple[str, str], told: dict, anew: Anew) -> Iterator[Fin
 
 
 def _files_of(schema: str, name: str) -> delta_files.Files:
-    return delta_files.read(lake.folder_of(places.lake(), schema, name))
+    """Return a table's files; raise OSError where its newest rows cannot be read."""
+    files = delta_files.read(lake.folder_of(places.lake(), schema, name))
+    if not files.is_whole:
+        raise OSError(f"the log of {files.folder} is broken")
+    return files
 
 
 def _told(schema: str, name: str, columns: list[str], **equal: Any) -> list[dict[str, Any]]:

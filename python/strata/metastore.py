@@ -82,7 +82,9 @@ def tables(lake: Path) -> set[tuple[str, str]] | None:
         )
         failed = re.search(r"^(?:ij> )*ERROR \w+: (.*)", done.stdout, re.MULTILINE)
         if failed or done.returncode:
-            raise StrataError(failed[1] if failed else done.stderr.strip().splitlines()[-1])
+            said = failed[1] if failed else done.stderr.strip().splitlines()[-1]
+            # Derby goes on to name a class loader, and an exception that it does not show.
+            raise StrataError(said.partition(" with class loader")[0].replace(str(copy), str(lake / "metastore")))
     return set(_LISTED.findall(done.stdout))
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from strata import delta_files, doctor, inspection, lake, operations, places, record
 from strata.dbt_run import DbtOptions, parse
 from strata.inspection import Finding
-from strata.report import print_wide, sayer
+from strata.report import sayer
 
 
 def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) -> list[Finding]:
@@ -23,7 +21,7 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
     findings = doctor.of_lake(options, deep=False)
     safe = [one for one in findings if one.mend]
     say = sayer(console)
-    _print(findings, console)
+    doctor.print_findings(findings, console)
     if not safe:
         what = "Nothing of this is for 'strata repair' to mend" if findings else "Nothing is amiss in the lake"
         say(f"{what}: nothing was done.")
@@ -41,23 +39,16 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
             "kept": [_table(one) for one in safe if one.mend == "set retention"],
         }
         operations.carry_out(operations.REPAIR, arguments, options, parse(options), say)
-    for one in safe:
-        say(f"Mended: {one.finding}.")
     left = doctor.of_lake(options, deep=False)
+    for one in safe:
+        if one not in left:
+            say(f"Mended: {one.finding}.")
     if left:
         say("This is left to you, from the top on, and then 'strata doctor' once more:")
-        _print(left, console)
+        doctor.print_findings(left, console)
     else:
         say("Nothing is amiss in the lake now.")
     return left
-
-
-def _print(findings: list[Finding], console: Console) -> None:
-    table = Table("finding", "place", "repair", box=box.SIMPLE_HEAD)
-    for one in findings:
-        table.add_row(one.finding, one.place, one.repair)
-    if findings:
-        print_wide(console, table)
 
 
 def maintain(options: DbtOptions, console: Console) -> None:

@@ -266,7 +266,7 @@ def _shown(query: str, options: DbtOptions, manifest: Manifest) -> list:
 
 
 def _print(steps: list[Step], rows: dict[tuple[str, str], int], console: Console) -> None:
-    table = Table("table", "from", "to", "rows now", "rows then", box=box.SIMPLE_HEAD)
+    table = Table("table", "from version", "to version", "rows now", "rows then", box=box.SIMPLE_HEAD)
     for step in steps:
         before, after = (str(version) if version is not None else "" for version in (step.before, step.after))
         if step.query_after is not None:

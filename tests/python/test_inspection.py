@@ -164,6 +164,21 @@ def test_a_commit_below_newer_ones_is_left_to_people(whole: Lake, copy: Path, te
     )
 
 
+@pytest.mark.parametrize("text", ["", "{"])
+def test_of_a_table_whose_log_cannot_be_read_nothing_else_is_said(whole: Lake, copy: Path, text: str) -> None:
+    folder = folder_of("stage.events")
+    for path in (folder / "_delta_log").iterdir():
+        if path.is_file() and path.name[:20] != f"{0:020}":
+            path.unlink()
+    log_of("stage.events")[0].write_text(text)
+    findings = [one for one in found(whole) if "stage.events" in one.finding]
+    said = f"commit 0 of stage.events is {'torn' if text else 'empty'}, and no version of it can be read"
+    assert [one.finding for one in findings] == [said]
+    assert findings[0].mend is None
+    anew = f"move {folder} out of the lake, and after 'strata repair' make stage.events anew"
+    assert findings[0].repair == f"put it back from a backup; else {anew}"
+
+
 def test_a_commit_that_a_checkpoint_stands_for_loses_no_rows(whole: Lake, copy: Path) -> None:
     log_of("stage.events")[1].write_text("{")
     finding = one(found(whole), "^commit 1 of stage.events is torn; its rows now are told by a checkpoint$")
@@ -425,11 +440,13 @@ def test_no_lake_has_nothing_amiss(whole: Lake, tmp_path: Path, monkeypatch: pyt
 
 def test_what_is_found_is_printed_as_it_is() -> None:
     printed = io.StringIO()
-    odd = Finding("a file [red]of[/red] a table", "/lake/[bold]", "take it away", "warning", "set aside")
-    console = Console(file=printed, width=200, markup=False)
+    away = f"move /lake/{'warehouse/' * 9}raw.db/events out of the lake"
+    odd = Finding("a file [red]of[/red] a table", "/lake/[bold]", away, "warning", "set aside")
+    # However narrow a terminal is, no path is cut.
+    console = Console(file=printed, width=40, markup=False, force_terminal=True, color_system=None)
     doctor.show(console, [("lake", "[green]there", False)], [odd], as_json=False)
     assert all(text in printed.getvalue() for text in ("[green]there", odd.finding, odd.place, odd.repair))
     printed.truncate(0)
-    doctor.show(console, [("lake", "there", False)], [odd], as_json=True)
+    doctor.show(Console(file=printed), [("lake", "there", False)], [odd], as_json=True)
     told = {"finding": odd.finding, "place": odd.place, "repair": odd.repair, "severity": odd.severity}
     assert json.loads(printed.getvalue().strip("\0")) == [told]
