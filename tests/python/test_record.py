@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from conftest import FAIL_ON_REFUSED_FILES, Lake
-from strata import delta_log, history, masking, places, processes, record, report, rollback
+from strata import delta_log, history, masking, places, processes, record, report, rollback, storage
 from strata.errors import StrataError
 
 EVENTS = "time,action\n" + "".join(f"2026-01-05T10:{minute:02}:00Z,Open\n" for minute in range(5))
@@ -262,6 +262,13 @@ def test_a_record_that_cannot_be_written_is_said_and_fails_nothing(built: Lake) 
     finally:
         record.folder().unlink()
         kept.rename(record.folder())
+
+
+def test_a_disk_that_a_run_has_filled_is_said_at_its_end(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda _folder: 0)
+    done = built.dbt("run", "--select", "stage_events")
+    assert done.success
+    assert str(places.lake()) in done.sentence("has 0 MB free, less than the 200 MB that a run needs at least")
 
 
 def test_a_file_of_the_record_that_is_broken_is_named_and_stops_no_run(built: Lake) -> None:
