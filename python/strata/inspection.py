@@ -110,7 +110,9 @@ def of_files(deep: bool = False, anew: Anew = MappingProxyType({})) -> Iterator[
                 "give this user the right to, or see whether the disk is whole", "error",
             )  # fmt: skip
             continue
-        delta_files.hold_against_folder(files, deep)
+        if files.is_whole:
+            # Else what the log does not tell may name a file, or have removed it.
+            delta_files.hold_against_folder(files, deep)
         yield from _of_table(schema, name, files, anew)
 
 
@@ -126,15 +128,11 @@ def _of_table(schema: str, name: str, files: delta_files.Files, anew: Anew) -> I
                 # What writes a table anew reads its log first.
                 back = f"move {files.folder} out of the lake, and after 'strata repair' {back}"
             yield _of_commit(table, files, fault, place, back)
-        elif not files.is_whole:
-            continue  # what the log does not tell may name the file, or have removed it
         elif fault.kind != "unnamed":
             said = {"missing": "is gone", "cut": "has another size", "unread": "cannot be read"}[fault.kind]
             detail = f" ({fault.detail})" if fault.detail else ""
             repair = f"put it back from a backup; else {_brought_back(schema, name, fault.version, anew)}"
             yield Finding(f"a data file of {table} {said}{detail}", place, repair, "error")
-    if not files.is_whole:
-        return
     # On a cluster others may be writing them.
     before = time.time() - (YOUNG.total_seconds() if places.is_address(files.folder) else 0)
     unnamed = [fault for fault in files.faults if fault.kind == "unnamed" and fault.modified_at <= before]
@@ -146,7 +144,7 @@ def _of_table(schema: str, name: str, files: delta_files.Files, anew: Anew) -> I
             "warning",
             mend="set aside",
         )
-    if is_scattered(files):
+    if files.is_whole and is_scattered(files):
         average = sum(files.data.values()) // len(files.data) // 1024
         yield Finding(
             f"{table} has {len(files.data)} data files of {average} KB on average",
