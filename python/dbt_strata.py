@@ -73,7 +73,7 @@ def move_table(schema: str, name: str, other: str) -> str:
 
 # What macros have as modules.strata.
 LENT = (
-    *(delta_log.newest, delta_log.commits_since, delta_log.properties, delta_log.columns),
+    *(delta_log.newest, delta_log.commits_since, delta_log.properties, delta_log.columns, delta_log.is_noted),
     *(unchanged.digest, unchanged.has_passed, unchanged.note_passed, unchanged.spared, unchanged.keep_passed),
     *(unchanged.nothing_found, unchanged.passed_until, unchanged.is_large),
     *(unchanged.nothing_differs, unchanged.is_as_expected, unchanged.known_answer, unchanged.note_answer),

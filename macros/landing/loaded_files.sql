@@ -51,9 +51,7 @@
         {%- if files is none or _newest_version(files).operation == 'RESTORE' -%}
             {#- It is not the table in which all was noted: each raw table is looked at. -#}
             {%- for source in _declared_sources() if load_relation(_place_of('raw_' ~ source.name)) is not none -%}
-                {% do run_query(
-                    'alter table ' ~ _place_of('raw_' ~ source.name) ~ " unset tblproperties if exists ('strata.noted')"
-                ) %}
+                {% do _forget_what_is_noted(_place_of('raw_' ~ source.name)) %}
             {%- endfor -%}
         {%- endif -%}
         {%- for name, sql, column, key, arrives, prefix in [
@@ -107,17 +105,19 @@
 
 {#- Whether a raw table is as raw.loaded_files says. -#}
 {% macro _is_all_noted(raw) %}
-    {%- set newest = _newest_version(raw) -%}
-    {{ return(
-        newest.operation == 'SET TBLPROPERTIES'
-        and _table_property(raw, 'strata.noted') == (newest.version | int - 1) | string
-    ) }}
+    {{ return(modules.strata.is_noted(_newest_version(raw), _table_property(raw, 'strata.noted'))) }}
 {% endmacro %}
 
 
 {#- Say in a raw table that raw.loaded_files tells all that it holds, up to its newest version. -#}
 {% macro _note_all_is_noted(raw) %}
     {% do _set_table_properties(raw, {'strata.noted': _newest_version(raw).version}) %}
+{% endmacro %}
+
+
+{#- Have the next load look at what a raw table holds. -#}
+{% macro _forget_what_is_noted(raw) %}
+    {% do run_query('alter table ' ~ raw ~ " unset tblproperties if exists ('strata.noted')") %}
 {% endmacro %}
 
 

@@ -1,8 +1,9 @@
 {#-
   Mend a lake as `strata repair` plans it (python/strata/repair.py), which calls it: `aside` are paths, `registered` and `forgotten`
-  tables, and those of `kept` are to keep what a rollback needs. Each may be done already.
+  tables; those of `kept` are to keep what a rollback needs, and raw ones of `unnoted` are looked at by the next load, whatever is noted
+  of them. Each may be done already.
 -#}
-{% macro mend_lake(aside, registered, forgotten, kept) %}
+{% macro mend_lake(aside, registered, forgotten, kept, unnoted) %}
     {% do run_query(sign_commits()) %}
     {%- for path in aside -%}
         {% do log(path ~ ' is now ' ~ modules.strata.set_aside(path), info=true) %}
@@ -15,6 +16,9 @@
     {%- endfor -%}
     {%- for table in kept -%}
         {% do _set_table_properties(_table_named(table), _retention_properties()) %}
+    {%- endfor -%}
+    {%- for table in unnoted -%}
+        {% do _forget_what_is_noted(_table_named(table)) %}
     {%- endfor -%}
 {% endmacro %}
 

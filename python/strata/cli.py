@@ -159,9 +159,10 @@ def examine(
     profiles_dir: ProfilesDir = None,
 ) -> None:
     """Check what a run needs and look at the lake, changing nothing; end non-zero when something is amiss."""
-    told, findings = doctor.examine(
-        functools.partial(_options, vars, target, profiles_dir), target, profiles_dir, deep=deep
-    )
+    with console.status("Looking at this machine and the lake"):
+        told, findings = doctor.examine(
+            functools.partial(_options, vars, target, profiles_dir), target, profiles_dir, deep=deep
+        )
     doctor.show(console, told, findings, as_json=as_json)
     if findings:
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,16 +123,40 @@ def _commit(log: Path, version: int) -> dict[str, Any]:
     }
 
 
-# How many rows an operation has written, by what Delta counts of it.
-_ROWS = ("numOutputRows", "numUpdatedRows", "numDeletedRows")
-_ROWS_OF_MERGE = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+# What Delta counts of an operation, and what it stands for. A merge's output are its copied rows too.
+_ROWS = {"numOutputRows": "written", "numUpdatedRows": "changed", "numDeletedRows": "deleted"}
+_ROWS_OF_MERGE = {
+    "numTargetRowsInserted": "written",
+    "numTargetRowsUpdated": "changed",
+    "numTargetRowsDeleted": "deleted",
+}
+_FILES = {
+    **dict.fromkeys(("numFiles", "numAddedFiles", "numTargetFilesAdded", "numRestoredFiles"), "added"),
+    **dict.fromkeys(("numRemovedFiles", "numTargetFilesRemoved"), "removed"),
+    "numDeletedFiles": "cleaned away",
+}
+
+
+def rows_told(commit: dict[str, Any]) -> dict[str, int]:
+    """Return how many rows a commit has written, changed and deleted, by these words; without those that are 0."""
+    return _counted(commit, _ROWS_OF_MERGE if commit["operation"] == "MERGE" else _ROWS)
+
+
+def files_told(commit: dict[str, Any]) -> dict[str, int]:
+    """Return how many files a commit has added, removed and cleaned away, as rows_told() does."""
+    return _counted(commit, _FILES)
+
+
+def _counted(commit: dict[str, Any], meanings: dict[str, str]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for name, meaning in meanings.items():
+        counts[meaning] += int(commit["metrics"].get(name, 0))
+    return {meaning: count for meaning, count in counts.items() if count}
 
 
 def rows_changed(commit: dict[str, Any]) -> int:
     """Return how many rows a commit has put into a table, changed or taken out; 0 where Delta counts none of it."""
-    # A merge's output are its copied rows too.
-    counted = _ROWS_OF_MERGE if commit["operation"] == "MERGE" else _ROWS
-    return sum(int(commit["metrics"].get(name, 0)) for name in counted)
+    return sum(rows_told(commit).values())
 
 
 def commits(schema: str, name: str, limit: int | None = None) -> list[dict[str, Any]]:
@@ -205,6 +229,14 @@ def properties(schema: str, name: str) -> dict[str, str] | None:
         if described is not None:
             return described.get("configuration", {})
     return None
+
+
+def is_noted(newest: dict[str, Any], noted: str | None) -> bool:
+    """Tell whether a raw table is as raw.loaded_files says: by its newest commit and its property strata.noted.
+
+    The property has the version that all is noted of, and to set it is the commit after that.
+    """
+    return newest["operation"] == "SET TBLPROPERTIES" and noted == str(int(newest["version"]) - 1)
 
 
 def _checksum(schema: str, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def variables(options: DbtOptions) -> settings.Settings:
 
 
 def of_lake(options: DbtOptions, *, deep: bool) -> list[Finding]:
-    """Return what is amiss in the lake, the gravest first."""
+    """Return what is amiss in the lake, in the order in which it is best mended."""
     found = credentials(options)
     # What dbt-spark needs for it no other command need pay.
     from strata import cluster
@@ -92,20 +93,19 @@ def of_lake(options: DbtOptions, *, deep: bool) -> list[Finding]:
     except StrataError as error:
         said = f"the project cannot be read, so that no rows were looked at ({error})"
         findings.append(Finding(said, str(places.ROOT), "mend what it says", "error"))
-    anew = {} if manifest is None else _made_anew(manifest)
-    findings += inspection.of_files(deep, anew)
+    project = inspection.Project() if manifest is None else project_of(manifest)
+    findings += inspection.of_files(project, deep)
     if is_embedded:
         findings += inspection.of_lock()
     if manifest is not None:
-        own = set(lake.tables(manifest))
         if is_embedded:
-            findings += inspection.of_metastore(_in_metastore(), own)
+            findings += inspection.of_metastore(_in_metastore(), project)
         else:
-            findings += _on_cluster(cluster.Cluster(found), own, _schemas(manifest)("ops"))
-        findings += inspection.of_retention(own, variables(options).rollback_days)
-        findings += inspection.of_record(own, anew)
-        findings += inspection.of_content(sources.load().values(), _schemas(manifest))
-    return sorted(findings, key=lambda one: one.severity)
+            findings += _on_cluster(cluster.Cluster(found), project)
+        findings += inspection.of_retention(project, variables(options).rollback_days)
+        findings += inspection.of_record(project)
+        findings += inspection.of_content(project)
+    return inspection.in_order(findings, project)
 
 
 def _in_metastore() -> set[tuple[str, str]] | StrataError | None:
@@ -116,17 +116,17 @@ def _in_metastore() -> set[tuple[str, str]] | StrataError | None:
         return error
 
 
-def _on_cluster(asked: cluster.Cluster, own: set[tuple[str, str]], ops: str) -> Iterator[Finding]:
+def _on_cluster(asked: cluster.Cluster, project: inspection.Project) -> Iterator[Finding]:
     """Hold what a cluster's metastore knows against the lake, and find locks that nobody gives back."""
     from strata import cluster
 
-    told = set()
+    told, ops = set(), project.schema_of("ops")
     try:
         there = {schema for (schema, *_) in asked.query("show schemas")}
-        for schema in sorted({schema for schema, _ in own} & there):
+        for schema in sorted({schema for schema, _ in project.tables} & there):
             views = {row[1] for row in asked.query(f"show views in `{schema}`")}
             told |= {(schema, row[1]) for row in asked.query(f"show tables in `{schema}`") if row[1] not in views}
-        yield from inspection.of_metastore(told, own)
+        yield from inspection.of_metastore(told, project)
         if (ops, "locks") in told:
             for source, holder in cluster.Locks(asked, ops).left():
                 yield Finding(
@@ -137,6 +137,19 @@ def _on_cluster(asked: cluster.Cluster, own: set[tuple[str, str]], ops: str) -> 
         yield Finding(str(error), asked.name, "see that it is up", "error")
     finally:
         asked.close()
+
+
+def project_of(manifest: Manifest) -> inspection.Project:
+    """Return what findings need of the project."""
+    needed = {key: node.depends_on_nodes for key, node in manifest.nodes.items()}
+    ordered = [manifest.nodes[key] for key in TopologicalSorter(needed).static_order() if key in manifest.nodes]
+    own, schema_of = lake.tables(manifest), _schemas(manifest)
+    return inspection.Project(
+        tables=[table for node in ordered if (table := (node.schema, node.alias)) in own],
+        anew=_made_anew(manifest),
+        raw={(schema_of("raw"), source.name): source for source in sources.load().values()},
+        schema_of=schema_of,
+    )
 
 
 def _made_anew(manifest: Manifest) -> dict[tuple[str, str], str]:

@@ -11,9 +11,9 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -35,12 +35,17 @@ YOUNG = timedelta(days=1)
 _DAYS = re.compile(r"interval (\d+) days?")
 
 
+# A schema and a name.
+Table = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is amiss.
 
     `severity` is `error` where rows are wrong or cannot be read, else `warning`. `mend` names what `strata repair` does
-    by itself; None where the repair may lose something, or is for people to decide.
+    by itself; None where the repair may lose something, or is for people to decide. `table` is the schema and name of
+    the table that it is of.
     """
 
     finding: str
@@ -48,6 +53,7 @@ class Finding:
     repair: str
     severity: str
     mend: str | None = None
+    table: Table | None = None
 
     @classmethod
     def of_refusal(cls, error: StrataError, place: str) -> Finding:
@@ -57,17 +63,38 @@ class Finding:
 
     def told(self) -> dict[str, str]:
         """Return it as JSON has it."""
-        return {name: value for name, value in asdict(self).items() if name != "mend"}
+        return {name: getattr(self, name) for name in ("finding", "place", "repair", "severity")}
 
 
-# How to make tables anew that are made of others, by schema and name; raw ones are not.
-Anew = Mapping[tuple[str, str], str]
+@dataclass(frozen=True)
+class Project:
+    """What findings need of the project; empty where it cannot be read.
+
+    `tables` are its tables, each after those that it is made of; `anew` tells of those that are made of others how they
+    are made anew, and `raw` of those that hold what landed of which source they do.
+    """
+
+    tables: list[Table] = field(default_factory=list)
+    anew: Mapping[Table, str] = field(default_factory=dict)
+    raw: Mapping[Table, Source] = field(default_factory=dict)
+    # Returns the schema of a layer.
+    schema_of: Callable[[str], str] = str
 
 
-def _brought_back(schema: str, name: str, version: int | None, anew: Anew) -> str:
+def in_order(findings: Iterable[Finding], project: Project) -> list[Finding]:
+    """Return the gravest first, and of those what is of no table, and then what others are made of."""
+    place = {table: number for number, table in enumerate(project.tables)}
+    return sorted(findings, key=lambda one: (one.severity, place.get(one.table, len(place)) if one.table else -1))
+
+
+def _of_table(table: Table, findings: Iterable[Finding]) -> Iterator[Finding]:
+    return (replace(one, table=table) for one in findings)
+
+
+def _brought_back(schema: str, name: str, version: int | None, project: Project) -> str:
     """Return how the rows come back that a table has lost since before a version."""
-    if (schema, name) in anew:
-        return anew[schema, name]
+    if (schema, name) in project.anew:
+        return project.anew[schema, name]
     runs: list[dict[str, Any]] = []
     with contextlib.suppress(StrataError):
         runs = sorted((run for run in record.newest() if run["ended_at"]), key=lambda run: run["ended_at"])
@@ -78,9 +105,11 @@ def _brought_back(schema: str, name: str, version: int | None, anew: Anew) -> st
                 if any(earlier["tables"] for earlier in runs[:number]):
                     return _rolled_back(run["run_id"][:SHORT])
                 folder = lake.folder_of(places.lake(), schema, name)
+                source = project.raw.get((schema, name))
+                landed = f" ({_in_landing(_loaded(source, project))})" if source else ""
                 return (
                     f"move {folder} out of the lake, and 'strata repair' and 'dbt build' load again what is in the "
-                    "landing folder still"
+                    f"landing folder still{landed}"
                 )
     return _rolled_back("RUN")
 
@@ -89,49 +118,73 @@ def _rolled_back(run: str) -> str:
     return f"'strata rollback --before {run}' goes back to before it was written, and 'dbt build' makes the rest again"
 
 
-def of_files(deep: bool = False, anew: Anew = MappingProxyType({})) -> Iterator[Finding]:
-    """Find what is wrong with the logs and the data files of all tables; with `deep` each data file is read.
+def _loaded(source: Source, project: Project) -> list[str]:
+    """Return the files that gave a raw table rows, as raw.loaded_files tells; none where it cannot be read."""
+    with contextlib.suppress(OSError, pyarrow.ArrowException):
+        told = _told(project.schema_of("raw"), "loaded_files", ["path", "rows_loaded"], source=source.name)
+        return sorted(row["path"] for row in told if row["rows_loaded"])
+    return []
 
-    `anew` tells how tables are made anew that are made of others.
-    """
+
+def _in_landing(paths: list[str]) -> str:
+    """Return how many of some files are where they were loaded from, and which is not, as a sentence's part."""
+    gone = [path for path in paths if not storage.exists(places.landing() / path)]
+    if not paths:
+        return "which files those are, raw.loaded_files does not tell"
+    if not gone:
+        return f"all {len(paths)} files are there" if len(paths) > 1 else "the file is there"
+    return f"of {len(paths)} files {len(gone)} are not there, the first {gone[0]}: put them back before"
+
+
+def _loaded_again(schema: str, name: str, paths: list[str]) -> tuple[str, str | None]:
+    """Return how the rows of files come back that a raw table has lost, and what `strata repair` does for it."""
+    landed = f"what is in the landing folder still ({_in_landing(paths)})"
+    properties = delta_log.properties(schema, name) or {}
+    if delta_log.is_noted(delta_log.newest(schema, name), properties.get("strata.noted")):
+        # The load believes that the table holds what is noted, and does not look.
+        return f"after 'strata repair' 'dbt build' loads again {landed}", "look again"
+    return f"'dbt build' loads again {landed}", None
+
+
+def of_files(project: Project, deep: bool = False) -> Iterator[Finding]:
+    """Find what is wrong with the logs and the data files of all tables; with `deep` each data file is read."""
     for schema, name, folder in lake.lying(places.lake()):
-        table = f"{schema}.{name}"
-        try:
-            files = delta_files.read(folder)
-        except FileNotFoundError:
-            yield Finding(
-                f"{table} has files and no log, so that it is no table", str(folder),
-                "the next run takes away what a killed one left; else take it away", "warning",
-            )  # fmt: skip
-            continue
-        except OSError as error:
-            yield Finding(
-                f"the log of {table} cannot be read ({storage.said(error)})", str(folder / "_delta_log"),
-                "give this user the right to, or see whether the disk is whole", "error",
-            )  # fmt: skip
-            continue
-        if files.is_whole:
-            # Else what the log does not tell may name a file, or have removed it.
-            delta_files.hold_against_folder(files, deep)
-        yield from _of_table(schema, name, files, anew)
+        yield from _of_table((schema, name), _of_folder(schema, name, folder, project, deep))
 
 
-def _of_table(schema: str, name: str, files: delta_files.Files, anew: Anew) -> Iterator[Finding]:
+def _of_folder(schema: str, name: str, folder: Path, project: Project, deep: bool) -> Iterator[Finding]:
     table = f"{schema}.{name}"
+    try:
+        files = delta_files.read(folder)
+    except FileNotFoundError:
+        yield Finding(
+            f"{table} has files and no log, so that it is no table", str(folder),
+            "the next run takes away what a killed one left; else take it away", "warning",
+        )  # fmt: skip
+        return
+    except OSError as error:
+        yield Finding(
+            f"the log of {table} cannot be read ({storage.said(error)})", str(folder / "_delta_log"),
+            "give this user the right to, or see whether the disk is whole", "error",
+        )  # fmt: skip
+        return
+    if files.is_whole:
+        # Else what the log does not tell may name a file, or have removed it.
+        delta_files.hold_against_folder(files, deep)
     for fault in files.faults:
         place = str(files.folder / fault.file)
         if fault.is_of_checkpoint:
             yield _of_checkpoint(table, files, fault, place)
         elif fault.file.startswith("_delta_log/"):
-            back = _brought_back(schema, name, fault.version, anew)
-            if (schema, name) in anew and not files.is_whole:
+            back = _brought_back(schema, name, fault.version, project)
+            if (schema, name) in project.anew and not files.is_whole:
                 # What writes a table anew reads its log first.
                 back = f"move {files.folder} out of the lake, and after 'strata repair' {back}"
             yield _of_commit(table, files, fault, place, back)
         elif fault.kind != "unnamed":
             said = {"missing": "is gone", "cut": "has another size", "unread": "cannot be read"}[fault.kind]
             detail = f" ({fault.detail})" if fault.detail else ""
-            repair = f"put it back from a backup; else {_brought_back(schema, name, fault.version, anew)}"
+            repair = f"put it back from a backup; else {_brought_back(schema, name, fault.version, project)}"
             yield Finding(f"a data file of {table} {said}{detail}", place, repair, "error")
     # On a cluster others may be writing them.
     before = time.time() - (YOUNG.total_seconds() if places.is_address(files.folder) else 0)
@@ -217,11 +270,11 @@ def of_lock() -> Iterator[Finding]:
         )
 
 
-def of_metastore(told: set[tuple[str, str]] | StrataError | None, project: set[tuple[str, str]]) -> Iterator[Finding]:
+def of_metastore(told: set[Table] | StrataError | None, project: Project) -> Iterator[Finding]:
     """Hold the tables of the metastore against those that lie in the lake.
 
-    `told` is None where the metastore is gone, and an error where it cannot be read; `project` are the project's
-    tables: of others those count that lie in the same schemas.
+    `told` is None where the metastore is gone, and an error where it cannot be read. Of tables that are not the
+    project's those count that lie in the same schemas.
     """
     lying = [(schema, name) for schema, name, _ in lake.lying(places.lake())]
     made = {(one["schema"], one["name"]): one["folder"] for one in lake.made(places.lake(), lying)}
@@ -239,12 +292,12 @@ def of_metastore(told: set[tuple[str, str]] | StrataError | None, project: set[t
                 "'strata repair' registers them again", "error", mend="register",
             )  # fmt: skip
         return
-    own = {schema for schema, _ in project}
+    own = {schema for schema, _ in project.tables}
     for (schema, name), folder in sorted(made.items()):
         if schema in own and (schema, name) not in told:
             yield Finding(
                 f"{schema}.{name} lies in the lake, and the metastore does not know it", folder,
-                "'strata repair' registers it", "warning", mend="register",
+                "'strata repair' registers it", "warning", mend="register", table=(schema, name),
             )  # fmt: skip
     for schema, name in sorted(told - made.keys()):
         if schema in own:
@@ -255,13 +308,14 @@ def of_metastore(told: set[tuple[str, str]] | StrataError | None, project: set[t
                 "the table anew",
                 "error",
                 mend="forget",
+                table=(schema, name),
             )  # fmt: skip
 
 
-def of_retention(project: set[tuple[str, str]], rollback_days: int) -> Iterator[Finding]:
+def of_retention(project: Project, rollback_days: int) -> Iterator[Finding]:
     """Find tables of the project of which Delta keeps less than a rollback may reach back to."""
     for schema, name, folder in lake.lying(places.lake()):
-        if (schema, name) not in project:
+        if (schema, name) not in project.tables:
             continue
         try:
             files = delta_files.read(folder)
@@ -271,6 +325,7 @@ def of_retention(project: set[tuple[str, str]], rollback_days: int) -> Iterator[
             yield Finding(
                 f"Delta keeps less of {schema}.{name} than the {rollback_days} days of rollback_days",
                 str(folder), "'strata repair' has it keep more from now on", "warning", mend="set retention",
+                table=(schema, name),
             )  # fmt: skip
 
 
@@ -283,7 +338,7 @@ def keeps(properties: dict[str, str], rollback_days: int) -> bool:
     return True
 
 
-def of_record(project: set[tuple[str, str]], anew: Anew = MappingProxyType({})) -> Iterator[Finding]:
+def of_record(project: Project) -> Iterator[Finding]:
     """Hold the newest run's record against the lake: versions that went back, tables that are gone, changes by hand."""
     for name in record.running():
         run = record.read(name)
@@ -306,11 +361,11 @@ def of_record(project: set[tuple[str, str]], anew: Anew = MappingProxyType({})) 
             if one["kind"] == "table" and not (run["command"] == REPAIR and is_lower):
                 told[table] = {**one, "run": run}
     for table, one in sorted(told.items()):
-        if table in project:
-            yield from _of_recorded(table, one, anew)
+        if table in project.tables:
+            yield from _of_table(table, _of_recorded(table, one, project))
 
 
-def _of_recorded(table: tuple[str, str], told: dict, anew: Anew) -> Iterator[Finding]:
+def _of_recorded(table: Table, told: dict, project: Project) -> Iterator[Finding]:
     folder, name, run = lake.folder_of(places.lake(), *table), ".".join(table), told["run"]["run_id"][:SHORT]
     try:
         commits = delta_log.commits(*table)
@@ -324,16 +379,25 @@ def _of_recorded(table: tuple[str, str], told: dict, anew: Anew) -> Iterator[Fin
         return
     newest = int(commits[0]["version"])
     if newest < told["version"]:
+        if table in project.raw:
+            back, mend = _loaded_again(*table, _loaded(project.raw[table], project))
+        else:
+            back, mend = _brought_back(*table, newest + 1, project), None
         yield Finding(
             f"{name} is at version {newest}, and run {run} left it at {told['version']}: commits are gone",
-            str(folder), f"put them back from a backup; else {_brought_back(*table, newest + 1, anew)}", "error",
+            str(folder), f"put them back from a backup; else {back}", "error", mend,
         )  # fmt: skip
     by_hand = [one for one in commits if int(one["version"]) > told["version"] and not one["run_id"]]
     if by_hand:
+        first, rows = by_hand[-1], sum(map(delta_log.rows_changed, by_hand))
+        what = f"{rows} rows of {name} were" if rows else f"{name} was"
+        more = f", and {len(by_hand) - 1} commits after it" if len(by_hand) > 1 else ""
         yield Finding(
-            f"{name} was changed by hand after run {run}: {by_hand[-1]['operation']} at {committed(by_hand[-1])} UTC",
-            str(folder), f"'strata rollback --to {run}' takes it back, if it was not meant", "warning",
-        )  # fmt: skip
+            f"{what} changed by hand after run {run}: {first['operation']} at {committed(first)} UTC{more}",
+            str(folder),
+            f"where it was not meant, 'strata rollback --to {run}' takes it back, with all that is newer than the run",
+            "error" if rows else "warning",
+        )
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -353,15 +417,16 @@ def _told(schema: str, name: str, columns: list[str], **equal: Any) -> list[dict
     return [row for row in found if all(row[column] == value for column, value in equal.items())]
 
 
-def of_content(declared: Iterable[Source], schema_of: Callable[[str], str]) -> Iterator[Finding]:
-    """Find what is wrong with the rows of the declared sources; `schema_of` returns the schema of a layer.
+def of_content(project: Project) -> Iterator[Finding]:
+    """Find what is wrong with the rows of the declared sources.
 
     What cannot be read is no finding here: its files are.
     """
-    for source in declared:
-        for check in (_counts, _accounts, _versions, _pending_days, _missing_days):
+    checks = {_counts: "raw", _accounts: "stage", _versions: "stage", _pending_days: "stage", _missing_days: "raw"}
+    for source in project.raw.values():
+        for check, layer in checks.items():
             with contextlib.suppress(OSError, pyarrow.ArrowException):
-                yield from check(source, schema_of)
+                yield from _of_table((project.schema_of(layer), source.name), check(source, project.schema_of))
 
 
 def _counts(source: Source, schema_of: Callable[[str], str]) -> Iterator[Finding]:
@@ -372,15 +437,19 @@ def _counts(source: Source, schema_of: Callable[[str], str]) -> Iterator[Finding
     for batch in delta_files.batches(_files_of(schema_of("raw"), source.name), ["path"]):
         for one in batch.column(0).value_counts():
             found[one["values"].as_py()] += one["counts"].as_py()
-    for path in sorted(loaded.keys() | found.keys()):
-        if loaded.get(path, 0) != found[path]:
-            yield Finding(
-                f"raw.{source.name} has {found[path]} rows of the file {path}, and {loaded.get(path, 0)} were loaded",
-                f"raw.{source.name}",
-                f"'strata history raw.{source.name}' tells what changed it, and 'strata rollback --before RUN' goes "
-                "back to before that",
-                "error",
-            )
+    amiss = [path for path in sorted(loaded.keys() | found.keys()) if loaded.get(path, 0) != found[path]]
+    if amiss:
+        first = amiss[0]
+        more = f"; {len(amiss) - 1} further files have other rows than were loaded too" if len(amiss) > 1 else ""
+        repair, mend = _loaded_again(schema_of("raw"), source.name, amiss)
+        yield Finding(
+            f"raw.{source.name} has {found[first]} rows of the file {first}, and {loaded.get(first, 0)} were "
+            f"loaded{more}",
+            f"raw.{source.name}",
+            repair,
+            "error",
+            mend,
+        )
 
 
 def _accounts(source: Source, schema_of: Callable[[str], str]) -> Iterator[Finding]:

@@ -18,15 +18,20 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
 
     Raise StrataError where a run works in the lake, or a step fails; each step is done whole, or not at all.
     """
-    findings = doctor.of_lake(options, deep=False)
-    safe = [one for one in findings if one.mend]
+    findings = _looked(options, console)
+    safe, others = [one for one in findings if one.mend], [one for one in findings if not one.mend]
     say = sayer(console)
-    doctor.print_findings(findings, console)
+    if others and safe:
+        say("What 'strata repair' does not mend:")
+    doctor.print_findings(others, console)
     if not safe:
         what = "Nothing of this is for 'strata repair' to mend" if findings else "Nothing is amiss in the lake"
         say(f"{what}: nothing was done.")
         return findings
-    ask(f"Mend {len(safe)} of these {len(findings)}, as far as they say 'strata repair'?")
+    say("What 'strata repair' mends:")
+    doctor.print_findings(safe, console)
+    ask(f"Mend {_things(len(safe))}?")
+    say("Spark is started for it, which takes a while.")
     with record.shared(inspection.REPAIR, say):
         if any(one.mend == "renew metastore" for one in safe):
             # Spark would not start on it.
@@ -37,9 +42,12 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
             "registered": _registered(safe),
             "forgotten": [_table(one) for one in safe if one.mend == "forget"],
             "kept": [_table(one) for one in safe if one.mend == "set retention"],
+            "unnoted": [_table(one) for one in safe if one.mend == "look again"],
         }
         operations.carry_out(operations.REPAIR, arguments, options, parse(options), say)
-    left = doctor.of_lake(options, deep=False)
+    if arguments["registered"]:
+        say(f"Tables that are registered now: {len(arguments['registered'])}.")
+    left = _looked(options, console)
     for one in safe:
         if one not in left:
             say(f"Mended: {one.finding}.")
@@ -67,6 +75,8 @@ def maintain(options: DbtOptions, console: Console) -> None:
                 files = delta_files.read(folder)
             except OSError:
                 continue  # 'strata doctor' tells of it
+            if not files.is_whole:
+                continue  # of this too
             table = {"schema": schema, "name": name}
             if inspection.is_scattered(files):
                 compacted.append(table)
@@ -82,10 +92,19 @@ def maintain(options: DbtOptions, console: Console) -> None:
     )
 
 
+def _looked(options: DbtOptions, console: Console) -> list[Finding]:
+    with console.status("Looking at the lake"):
+        return doctor.of_lake(options, deep=False)
+
+
+def _things(count: int) -> str:
+    return "this" if count == 1 else f"these {count}"
+
+
 def _table(finding: Finding) -> dict[str, str]:
-    """Return the table whose folder is the place of a finding."""
-    folder = places.at(finding.place)
-    return {"schema": folder.parent.name.removesuffix(".db"), "name": folder.name, "folder": str(folder)}
+    """Return the table that a finding is of; of one to register the place is its folder."""
+    schema, name = finding.table
+    return {"schema": schema, "name": name, "folder": finding.place}
 
 
 def _registered(safe: list[Finding]) -> list[dict[str, str]]:

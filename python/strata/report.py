@@ -100,9 +100,12 @@ def _schema_and_name(table: str) -> tuple[str, str]:
 def versions(console: Console, name: str, limit: int) -> None:
     """Print the newest versions of a table; raise StrataError where there is none."""
     schema, name = _schema_and_name(name)
-    table = Table("version", "committed (UTC)", "run", "operation", "rows", "figures", box=box.SIMPLE_HEAD)
+    table = Table("version", "committed (UTC)", "run", "operation", "rows", "files", box=box.SIMPLE_HEAD)
     for commit in delta_log.commits(schema, name, limit):
-        figures = ", ".join(f"{key} {value}" for key, value in sorted(commit["metrics"].items()) if value != "0")
-        told = (commit["version"], committed(commit), commit["run_id"][:SHORT], commit["operation"])
-        table.add_row(*told, str(delta_log.rows_changed(commit)), figures)
+        told = (commit["version"], committed(commit), commit["run_id"][:SHORT] or "by hand", commit["operation"])
+        table.add_row(*told, _counted(delta_log.rows_told(commit)), _counted(delta_log.files_told(commit)))
     print_wide(console, table)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items())

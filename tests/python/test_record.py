@@ -316,6 +316,9 @@ def test_the_history_of_a_table_tells_runs_and_figures(built: Lake) -> None:
     newest_commit = delta_log.commits("stage", "events_files", 1)[0]
     assert newest_commit["run_id"][:8] in text
     assert newest_commit["operation"] in text
+    written = next(commit for commit in delta_log.commits("stage", "events_files", 3) if commit["metrics"])
+    assert f" {written['metrics']['numOutputRows']} written " in text
+    assert f" {written['metrics']['numFiles']} added" in text
     assert printed(report.versions, "events_files", 3) == text
     with pytest.raises(StrataError, match=r"raw\.purchases, stage\.purchases bear this name"):
         printed(report.versions, "purchases", 3)
@@ -374,13 +377,33 @@ def test_the_revision_is_the_commit_and_says_when_files_differ(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("operation", "metrics", "rows"),
+    ("operation", "metrics", "rows", "files"),
     [
-        ("WRITE", {"numOutputRows": "5", "numFiles": "1"}, 5),
-        ("MERGE", {"numOutputRows": "9", "numTargetRowsInserted": "1", "numTargetRowsUpdated": "2"}, 3),
-        ("DELETE", {"numDeletedRows": "4", "numCopiedRows": "7"}, 4),
-        ("SET TBLPROPERTIES", {}, 0),
+        ("WRITE", {"numOutputRows": "5", "numFiles": "1"}, {"written": 5}, {"added": 1}),
+        (
+            "MERGE",
+            {
+                "numOutputRows": "9",
+                "numTargetRowsInserted": "1",
+                "numTargetRowsUpdated": "2",
+                "numTargetFilesAdded": "2",
+                "numTargetFilesRemoved": "1",
+            },
+            {"written": 1, "changed": 2},
+            {"added": 2, "removed": 1},
+        ),
+        (
+            "DELETE",
+            {"numDeletedRows": "4", "numCopiedRows": "7", "numRemovedFiles": "1"},
+            {"deleted": 4},
+            {"removed": 1},
+        ),
+        ("VACUUM END", {"numDeletedFiles": "3"}, {}, {"cleaned away": 3}),
+        ("SET TBLPROPERTIES", {}, {}, {}),
     ],
 )
-def test_rows_that_a_commit_has_changed_are_counted(operation: str, metrics: dict, rows: int) -> None:
-    assert delta_log.rows_changed({"operation": operation, "metrics": metrics}) == rows
+def test_rows_and_files_of_a_commit_are_counted(operation: str, metrics: dict, rows: dict, files: dict) -> None:
+    commit = {"operation": operation, "metrics": metrics}
+    assert delta_log.rows_told(commit) == rows
+    assert delta_log.files_told(commit) == files
+    assert delta_log.rows_changed(commit) == sum(rows.values())

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from conftest import Lake, Run
 from rolling_back import EVENTS, content, go, newest, no, of_project, yes
-from strata import cli, delta_files, doctor, places, record, repair
+from strata import cli, delta_files, delta_log, doctor, places, record, repair
 from strata import lake as lakes
 
 SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
@@ -122,7 +122,7 @@ def test_a_table_whose_log_cannot_be_read_is_left_as_it_is_and_made_anew_once_it
 def test_a_broken_newest_commit_is_set_aside_and_what_the_doctor_says_makes_its_rows_again(
     built: tuple[Lake, str, str, dict], whole: Lake, text: str, table: str
 ) -> None:
-    _, _, second, held = built
+    held = built[3]
     broken = log_of(table)[-1]
     broken.write_text(text)
     forget(whole)
@@ -137,14 +137,41 @@ def test_a_broken_newest_commit_is_set_aside_and_what_the_doctor_says_makes_its_
     assert record.newest(1)[0]["command"] == "strata repair"
     done.sentence("This is left to you, from the top on, and then 'strata doctor' once more:")
     if table == "raw.events":
-        done.sentence(f"'strata rollback --before {second[:8]}'")
-        back = go(whole, before=second)
-        assert back.success, back.said
+        done.sentence("else 'dbt build' loads again what is in the landing folder still (all 2 files are there)")
     else:
         done.sentence("'dbt build --full-refresh --select stage_events' makes it anew")
         assert whole.dbt("run", "--full-refresh", "--select", "stage_events").success
     assert build(whole).success
     assert of_project(content(whole)) == held
+
+
+def test_raw_that_lacks_its_last_commits_is_looked_at_again(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
+    # What is left tells that all is noted, of the build before.
+    for commit in log_of("raw.events")[-2:]:
+        commit.unlink()
+        commit.with_suffix(".crc").unlink()
+    done = mended(whole)
+    assert done.success, done.said
+    done.sentence("after 'strata repair' 'dbt build' loads again what is in the landing folder still (all 2 files")
+    done.sentence("raw.events has 0 rows of the file events/2026/01/06/b.csv, and 30 were loaded")
+    assert build(whole).success
+    assert of_project(content(whole)) == built[3]
+    assert mended(whole, no).said == ["Nothing is amiss in the lake: nothing was done."]
+
+
+def test_rows_of_raw_that_were_deleted_by_hand_are_loaded_again(
+    built: tuple[Lake, str, str, dict], whole: Lake
+) -> None:
+    # Who works by hand signs nothing.
+    whole.spark.conf.unset(delta_log.SIGNATURE)
+    whole.spark.sql(f"delete from {whole.schema('raw')}.events where action = 'Open'")
+    done = mended(whole, no)
+    assert done.success, done.said
+    done.sentence("rows of raw.events were changed by hand after run")
+    done.sentence("rows of the file events/2026/01/05/a.csv, and 30 were loaded; 1 further files")
+    done.sentence("'dbt build' loads again what is in the landing folder still (all 2 files are there)")
+    assert build(whole).success
+    assert of_project(content(whole)) == built[3]
 
 
 def test_a_broken_checkpoint_is_set_aside(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
@@ -216,7 +243,7 @@ def test_without_a_yes_nothing_is_mended(whole: Lake) -> None:
     broken.write_text("")
     done = mended(whole, no)
     assert not done.success
-    done.sentence("No: Mend 1 of these 1, as far as they say 'strata repair'?")
+    done.sentence("No: Mend this?")
     assert broken.exists()
 
 
@@ -263,6 +290,15 @@ def test_maintain_compacts_and_keeps_what_a_rollback_needs(
     assert go(whole, to=first).success
     assert build(whole).success
     assert of_project(content(whole)) == held
+
+
+def test_maintain_leaves_a_table_whose_log_is_broken(whole: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair.inspection, "MANY_FILES", 0)
+    log_of("raw.events")[1].write_text("{")
+    lying = sorted(folder_of("raw.events").rglob("*"))
+    done = mended(whole, None, repair.maintain)
+    assert done.success, done.said
+    assert sorted(folder_of("raw.events").rglob("*")) == lying
 
 
 def test_maintain_cleans_no_more_than_a_rollback_leaves_of_a_table_that_was_told_otherwise(whole: Lake) -> None:

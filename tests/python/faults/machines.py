@@ -107,6 +107,6 @@ def held(folder: Path) -> dict[str, Counter]:
 def amiss(folder: Path) -> list[str]:
     """Return what the doctor finds, but for files that nobody reads, which each kill may leave."""
     os.environ.update(environment(folder))
-    own = {(schema, name) for schema, name, _ in lake.lying(places.lake())}
-    found = [*inspection.of_files(deep=True), *inspection.of_lock(), *inspection.of_record(own)]
+    project = inspection.Project([(schema, name) for schema, name, _ in lake.lying(places.lake())])
+    found = [*inspection.of_files(project, deep=True), *inspection.of_lock(), *inspection.of_record(project)]
     return [one.finding for one in found if "belongs to none of its versions" not in one.finding]
