@@ -31,7 +31,7 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
     say("What 'strata repair' mends:")
     doctor.print_findings(safe, console)
     ask(f"Mend {_things(len(safe))}?")
-    say("Spark is started for it, which takes a while.")
+    say("This takes a while: Spark works on it.")
     with record.shared(inspection.REPAIR, say):
         if any(one.mend == "renew metastore" for one in safe):
             # Spark would not start on it.
@@ -42,15 +42,17 @@ def repair(options: DbtOptions, console: Console, ask: Callable[[str], None]) ->
             "registered": _registered(safe),
             "forgotten": [_table(one) for one in safe if one.mend == "forget"],
             "kept": [_table(one) for one in safe if one.mend == "set retention"],
-            "unnoted": [_table(one) for one in safe if one.mend == "look again"],
+            "unnoted": _unnoted(safe),
         }
         operations.carry_out(operations.REPAIR, arguments, options, parse(options), say)
     if arguments["registered"]:
         say(f"Tables that are registered now: {len(arguments['registered'])}.")
     left = _looked(options, console)
     for one in safe:
-        if one not in left:
+        if one.mend != "look again" and one not in left:
             say(f"Mended: {one.finding}.")
+    for table in arguments["unnoted"]:
+        say(f"The next 'dbt build' looks at what {table['schema']}.{table['name']} holds.")
     if left:
         say("This is left to you, from the top on, and then 'strata doctor' once more:")
         doctor.print_findings(left, console)
@@ -112,3 +114,9 @@ def _registered(safe: list[Finding]) -> list[dict[str, str]]:
     if any(one.mend == "renew metastore" or one.place == str(places.lake() / "metastore") for one in safe):
         return lake.made(places.lake(), [(schema, name) for schema, name, _ in lake.lying(places.lake())])
     return [_table(one) for one in safe if one.mend == "register"]
+
+
+def _unnoted(safe: list[Finding]) -> list[dict[str, str]]:
+    """Return the raw tables to look at again, each once, of how many findings it may be."""
+    tables = dict.fromkeys(one.table for one in safe if one.mend == "look again")
+    return [{"schema": schema, "name": name} for schema, name in tables]

@@ -154,6 +154,12 @@ def test_raw_that_lacks_its_last_commits_is_looked_at_again(built: tuple[Lake, s
     assert done.success, done.said
     done.sentence("after 'strata repair' 'dbt build' loads again what is in the landing folder still (all 2 files")
     done.sentence("raw.events has 0 rows of the file events/2026/01/06/b.csv, and 30 were loaded")
+    done.sentence("The next 'dbt build' looks at what raw.events holds.")
+    assert not [said for said in done.said if said.startswith("Mended: raw.events")]
+    assert [one["operation"] for one in delta_log.commits("raw", "events", 2)] == [
+        "UNSET TBLPROPERTIES",
+        "SET TBLPROPERTIES",
+    ]
     assert build(whole).success
     assert of_project(content(whole)) == built[3]
     assert mended(whole, no).said == ["Nothing is amiss in the lake: nothing was done."]
