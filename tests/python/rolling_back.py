@@ -1,12 +1,16 @@
-"""What the tests of rollbacks share: what the tables hold, and the command in this process."""
+"""What the tests of rollbacks and repairs share: what the tables hold, and the commands in this process."""
 
 from __future__ import annotations
 
 import functools
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from conftest import Lake, Run
-from strata import delta_files, record, rollback
+from strata import delta_files, doctor, places, record, repair, rollback
+from strata import lake as lakes
 from strata.errors import StrataError
 
 # A file of events of which one in thirty is not valid.
@@ -60,3 +64,39 @@ def ended(lake: Lake, undo: bool) -> Run:
 def newest(lake: Lake) -> str:
     lake.enter()
     return record.newest(1)[0]["run_id"]
+
+
+def forget(lake: Lake) -> None:
+    """Have Delta forget what it has read of the tables, as a new process would."""
+    spark = lake.spark
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    spark.catalog.clearCache()
+
+
+def folder_of(table: str) -> Path:
+    return lakes.folder_of(places.lake(), *table.split("."))
+
+
+def log_of(table: str) -> list[Path]:
+    return sorted((folder_of(table) / "_delta_log").glob("*.json"))
+
+
+def in_metastore(lake: Lake) -> set[tuple[str, str]]:
+    """Return the tables that the catalog of this process's Spark knows, which stands in for a metastore's."""
+    spark = lake.spark
+    schemas = [row[0] for row in spark.sql("show schemas").collect()]
+    return {(schema, row[1]) for schema in schemas for row in spark.sql(f"show tables in `{schema}`").collect()} - {
+        (schema, row[1]) for schema in schemas for row in spark.sql(f"show views in `{schema}`").collect()
+    }
+
+
+def mended(lake: Lake, ask=yes, command=repair.repair, **variables) -> Run:
+    """Run `strata repair`, or another command, as a process does that has just begun."""
+    forget(lake)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor.metastore, "tables", lambda _folder: in_metastore(lake))
+        done = lake.strata(
+            lambda options, console: command(options, console, ask) if ask else command(options, console), **variables
+        )
+    forget(lake)
+    return done

@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from conftest import Lake
-from rolling_back import EVENTS
+from rolling_back import EVENTS, folder_of, log_of
 from strata import delta_files, doctor, history, inspection, places, processes, record, samples
 from strata import lake as lakes
 from strata.inspection import Finding, Project
@@ -74,15 +74,6 @@ def one(findings: list[Finding], text: str) -> Finding:
     said = [finding for finding in findings if re.search(text, finding.finding)]
     assert len(said) == 1, [finding.finding for finding in findings]
     return said[0]
-
-
-def folder_of(table: str) -> Path:
-    return lakes.folder_of(places.lake(), *table.split("."))
-
-
-def log_of(table: str) -> list[Path]:
-    """Return the commits of a table, oldest first."""
-    return sorted((folder_of(table) / "_delta_log").glob("*.json"))
 
 
 def data_of(table: str) -> list[Path]:

@@ -14,9 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import Lake, Run
-from rolling_back import EVENTS, content, go, newest, no, of_project, yes
-from strata import cli, delta_files, delta_log, doctor, places, record, repair
-from strata import lake as lakes
+from rolling_back import EVENTS, content, folder_of, forget, go, in_metastore, log_of, mended, newest, no, of_project
+from strata import cli, delta_files, delta_log, places, record, repair
 
 SELECTED = ("--select", "accepted_actions", "raw_events", "events_files", "stage_events", "quarantine_events")
 
@@ -51,42 +50,6 @@ def whole(built: tuple[Lake, str, str, dict]) -> Iterator[Lake]:
     shutil.copytree(kept, lake.folder / "lake", dirs_exist_ok=True)
     shutil.rmtree(kept)
     forget(lake)
-
-
-def forget(lake: Lake) -> None:
-    """Have Delta forget what it has read of the tables, as a new process would."""
-    spark = lake.spark
-    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
-    spark.catalog.clearCache()
-
-
-def folder_of(table: str) -> Path:
-    return lakes.folder_of(places.lake(), *table.split("."))
-
-
-def log_of(table: str) -> list[Path]:
-    return sorted((folder_of(table) / "_delta_log").glob("*.json"))
-
-
-def in_metastore(lake: Lake) -> set[tuple[str, str]]:
-    """Return the tables that the catalog of this process's Spark knows, which stands in for a metastore's."""
-    spark = lake.spark
-    schemas = [row[0] for row in spark.sql("show schemas").collect()]
-    return {(schema, row[1]) for schema in schemas for row in spark.sql(f"show tables in `{schema}`").collect()} - {
-        (schema, row[1]) for schema in schemas for row in spark.sql(f"show views in `{schema}`").collect()
-    }
-
-
-def mended(lake: Lake, ask=yes, command=repair.repair, **variables) -> Run:
-    """Run `strata repair`, or another command, as a process does that has just begun."""
-    forget(lake)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(doctor.metastore, "tables", lambda _folder: in_metastore(lake))
-        done = lake.strata(
-            lambda options, console: command(options, console, ask) if ask else command(options, console), **variables
-        )
-    forget(lake)
-    return done
 
 
 def test_where_nothing_is_amiss_nothing_is_done(whole: Lake) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from conftest import Lake
-from rolling_back import EVENTS, content, go, newest
+from rolling_back import EVENTS, content, forget, go, log_of, mended, newest, of_project
+from strata import record
 
 FIRST = {
     ("events", "2026/01/05/a.csv"): EVENTS,
@@ -99,3 +100,22 @@ def test_tables_go_back_and_a_build_ends_as_if_nothing_had_happened(been: Been, 
 
 def test_all_tables_go_back_together(been: Been, back: tuple) -> None:
     assert back[0] == been.held["first day"]
+
+
+def test_raw_that_lost_its_commits_is_loaded_again_by_a_build(been: Been) -> None:
+    lake = been.lake
+    build(lake)
+    # What is left tells that all is noted of it, as it was after the first day.
+    (first,) = [run for run in record.newest() if run["run_id"] == been.run["first day"]]
+    for one in first["tables"]:
+        for commit in log_of(f"raw.{one['table_name']}") if one["schema_name"] == "raw" else ():
+            if one["table_name"] in OF_SOURCE and int(commit.name[:20]) > one["version"]:
+                commit.unlink()
+                commit.with_suffix(".crc").unlink(missing_ok=True)
+    forget(lake)
+    done = mended(lake)
+    assert done.success, done.said
+    for source in FIRST:
+        done.sentence(f"The next 'dbt build' looks at what raw.{source[0]} holds.")
+    build(lake)
+    assert of_project(content(lake)) == been.held["second day"]
