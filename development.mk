@@ -24,7 +24,7 @@ test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRAT
 
 test-faults: setup ## Kill commands at random times, fill the disk, take rights and so on, as root (KILLS=60 KILL_SEED=1)
 	@command -v faketime >/dev/null || { $(INSTALL) faketime; }
-	@$(BIN)/pytest -n 2 --dist loadgroup tests/python/faults
+	@$(BIN)/pytest -n 2 tests/python/faults
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py up

@@ -99,9 +99,28 @@ def held(folder: Path) -> dict[str, Counter]:
         ][-1]
         columns = [column["name"] for column in json.loads(described["schemaString"])["fields"]]
         rows = delta_files.rows(files, [column for column in columns if column not in CLOCKS]).to_pylist()
+        if name == "history_days":
+            rows = _held_days(rows)
         if rollback.ASIDE not in name:
             found[f"{schema}.{name}"] = Counter(json.dumps(row, default=str, sort_keys=True) for row in rows)
     return found
+
+
+def _held_days(rows: list[dict]) -> list[dict]:
+    """Return the days that histories hold, of the generation that each is of now.
+
+    A rebuild or a replay that was killed leaves the history as it was, or as it is to be; days of another generation
+    are read by nobody.
+    """
+    held = []
+    for history in sorted({row["history"] for row in rows}):
+        generation = delta_files.read(lake.folder_of(places.lake(), "stage", history)).properties["strata.generation"]
+        held += [
+            {name: value for name, value in row.items() if name != "generation"}
+            for row in rows
+            if (row["history"], str(row["generation"])) == (history, generation)
+        ]
+    return held
 
 
 def amiss(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from machines import FIRST, SEED, amiss, build, environment, held, land_events, land_purchases, land_sensors, run, start
 from strata import delta_files, lake, places, record, rollback
@@ -135,24 +136,33 @@ class Prepared:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Prepared]:
-    """Prepare the lakes of pipelines, each once."""
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Prepared]:
+    """Prepare the lakes of pipelines, each once for all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
     done: dict[str, Prepared] = {}
 
     def prepare(name: str) -> Prepared:
         if name not in done:
-            pipeline, folder = PIPELINES[name], tmp_path_factory.mktemp("prepared")
-            pipeline.prepare(folder / "before")
-            shutil.copytree(folder / "before", folder / "after")
-            before = time.monotonic()
-            run(folder / "after", *pipeline.command(folder / "after"))
-            seconds = time.monotonic() - before
-            pipeline.end(folder / "after", random.Random(0))
-            assert amiss(folder / "after") == []
-            done[name] = Prepared(folder / "before", held(folder / "after"), seconds)
+            folder = shared / f"prepared {name}"
+            with FileLock(f"{folder}.lock"):
+                if not (folder / "seconds").exists():
+                    _prepare(PIPELINES[name], folder)
+            done[name] = Prepared(folder / "before", held(folder / "after"), float((folder / "seconds").read_text()))
         return done[name]
 
     return prepare
+
+
+def _prepare(pipeline: Pipeline, folder: Path) -> None:
+    pipeline.prepare(folder / "before")
+    shutil.copytree(folder / "before", folder / "after")
+    before = time.monotonic()
+    run(folder / "after", *pipeline.command(folder / "after"))
+    seconds = time.monotonic() - before
+    pipeline.end(folder / "after", random.Random(0))
+    assert amiss(folder / "after") == []
+    (folder / "seconds").write_text(str(seconds))
 
 
 def kill(process: subprocess.Popen, chance: random.Random) -> str:
@@ -169,10 +179,7 @@ def kill(process: subprocess.Popen, chance: random.Random) -> str:
 CASES = [(name, number) for number in range(-(-KILLS // len(PIPELINES))) for name in PIPELINES][:KILLS]
 
 
-# A process prepares the lake of a pipeline once, for all kills there.
-@pytest.mark.parametrize(
-    ("name", "number"), [pytest.param(*case, marks=pytest.mark.xdist_group(case[0])) for case in sorted(CASES)]
-)
+@pytest.mark.parametrize(("name", "number"), sorted(CASES))
 def test_a_command_that_was_killed_is_ended_by_the_next(
     prepared: Callable[[str], Prepared], tmp_path: Path, name: str, number: int
 ) -> None:
