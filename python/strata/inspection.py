@@ -106,11 +106,8 @@ def _brought_back(schema: str, name: str, version: int | None, project: Project)
                     return _rolled_back(run["run_id"][:SHORT])
                 folder = lake.folder_of(places.lake(), schema, name)
                 source = project.raw.get((schema, name))
-                landed = f" ({_in_landing(_loaded(source, project))})" if source else ""
-                return (
-                    f"move {folder} out of the lake, and 'strata repair' and 'dbt build' load again what is in the "
-                    f"landing folder still{landed}"
-                )
+                landed = _landed_still(_loaded(source, project)) if source else "its rows"
+                return f"move {folder} out of the lake, and 'strata repair' and 'dbt build' load again {landed}"
     return _rolled_back("RUN")
 
 
@@ -126,19 +123,21 @@ def _loaded(source: Source, project: Project) -> list[str]:
     return []
 
 
-def _in_landing(paths: list[str]) -> str:
-    """Return how many of some files are where they were loaded from, and which is not, as a sentence's part."""
+def _landed_still(paths: list[str]) -> str:
+    """Return what can be loaded again of some files, and the first that is where it was no more, as a verb's object."""
     gone = [path for path in paths if not storage.exists(places.landing() / path)]
     if not paths:
-        return "which files those are, raw.loaded_files does not tell"
-    if not gone:
-        return f"all {len(paths)} files are there" if len(paths) > 1 else "the file is there"
-    return f"of {len(paths)} files {len(gone)} are not there, the first {gone[0]}: put them back before"
+        there = "which files those are, raw.loaded_files does not tell"
+    elif gone:
+        there = f"of {len(paths)} files {len(gone)} are not there, the first {gone[0]}: put them back before"
+    else:
+        there = f"all {len(paths)} files are there" if len(paths) > 1 else "the file is there"
+    return f"what is in the landing folder still ({there})"
 
 
 def _loaded_again(schema: str, name: str, paths: list[str]) -> tuple[str, str | None]:
     """Return how the rows of files come back that a raw table has lost, and what `strata repair` does for it."""
-    landed = f"what is in the landing folder still ({_in_landing(paths)})"
+    landed = _landed_still(paths)
     properties = delta_log.properties(schema, name) or {}
     if delta_log.is_noted(delta_log.newest(schema, name), properties.get("strata.noted")):
         # The load believes that the table holds what is noted, and does not look.
@@ -370,9 +369,12 @@ def _of_recorded(table: Table, told: dict, project: Project) -> Iterator[Finding
     try:
         commits = delta_log.commits(*table)
     except delta_log.NoTable:
+        anew = "the next run makes it anew"
+        if table in project.raw:
+            anew += f" of {_landed_still(_loaded(project.raw[table], project))}"
         yield Finding(
             f"{name} is gone, which run {run} left at version {told['version']}", str(folder),
-            "put its folder back from a backup; else the next run makes it anew", "error",
+            f"put its folder back from a backup; else {anew}", "error",
         )  # fmt: skip
         return
     except StrataError:

@@ -376,6 +376,15 @@ def test_raw_that_went_back_to_where_all_was_noted_is_looked_at_again(project: P
     assert "else after 'strata repair' 'dbt build' loads again" in left.repair
 
 
+def test_a_raw_table_that_is_gone_is_loaded_anew_of_the_files_that_are_there(project: Project, copy: Path) -> None:
+    shutil.rmtree(folder_of("raw.events"))
+    gone = one(found(project), r"^raw.events is gone, which run \w+ left at version")
+    assert gone.repair == (
+        "put its folder back from a backup; else the next run makes it anew of what is in the landing folder still "
+        "(all 2 files are there)"
+    )
+
+
 def test_what_others_are_made_of_comes_first(project: Project, copy: Path) -> None:
     for table in ("mart.action_windows", "stage.events", "raw.events"):
         data_of(table)[0].unlink()
