@@ -10,13 +10,13 @@ import random
 import re
 import shutil
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import reference
-from conftest import FAIL_ON_REFUSED_FILES, Lake, Run
+from conftest import FAIL_ON_REFUSED_FILES, MODIFIED_AT, Lake, Run
 from strata import history, landing, places, scanning
 from strata.dbt_run import of_subject
 
@@ -251,28 +251,75 @@ def test_one_file_that_spark_cannot_read_stops_no_other(lake: Lake) -> None:
     assert own.rows("select count(*) from stage.events") == [(51,)]
 
 
-def test_a_file_that_leaves_between_the_scan_and_the_load_stops_no_other(
+# What is in a file as it is scanned, and as it is loaded.
+CHANGES = {"grows": ([1], [1, 2]), "shrinks": ([3, 4], [3]), "is replaced": ([5], [6]), "leaves": ([7], None)}
+# So that no day lacks too many of the keys of the day before.
+ALWAYS = [11, 12, 13, 14]
+CHANGING_DAYS = {
+    "2023/07/21/replaced.csv": ([*ALWAYS, 5], [*ALWAYS, 6]),
+    "2023/07/22/grows.csv": ([*ALWAYS, 6], [*ALWAYS, 6, 1]),
+    "2023/07/23/shrinks.csv": ([*ALWAYS, 6, 1, 3], [*ALWAYS, 6, 1]),
+}
+
+
+def test_files_that_change_between_the_scan_and_the_load_end_in_their_last_rows(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = own_lake(lake, "leaves", "events")
-    own.land("a.csv", HEADER + ROW)
-    gone = own.land("b.csv", HEADER + ROW)
+    own = own_lake(lake, "changing", "events fleet_sensors purchases")
+    changing = {
+        "events": {f"{name}.csv": numbers for name, numbers in CHANGES.items()},
+        "fleet_sensors": {f"2026/01/05/{name}.jsonl": numbers for name, numbers in CHANGES.items()},
+        "purchases": CHANGING_DAYS,
+    }
+    text = {
+        "events": lambda number: f"2026-01-01T10:0{number}:00Z,Open\n",
+        "fleet_sensors": lambda number: GOOD.replace('"T1"', f'"T{number}"') + "\n",
+        "purchases": purchase,
+    }
+    header = {"events": HEADER, "fleet_sensors": "", "purchases": PURCHASES}
+
+    def land(source: str, name: str, numbers: list[int] | None, modified_at: datetime) -> None:
+        if numbers is None:
+            (own.landing / source / name).unlink(missing_ok=True)
+        else:
+            own.land(name, header[source] + "".join(map(text[source], numbers)), modified_at, source)
+
+    for source, names in changing.items():
+        for name, (scanned, _) in names.items():
+            land(source, name, scanned, MODIFIED_AT)
     take = landing.Stock.take
 
-    def take_and_lose(stock: landing.Stock, *given: object) -> Path:
+    def take_and_change(stock: landing.Stock, *given: object) -> Path:
         intake = take(stock, *given)
-        gone.unlink(missing_ok=True)
+        for name, (_, loaded) in changing[stock.source.name].items():
+            land(stock.source.name, name, loaded, MODIFIED_AT + timedelta(minutes=1))
         return intake
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing.Stock, "take", take_and_lose)
-        run = own.make("--exclude", "path:models/mart")
+        patch.setattr(landing.Stock, "take", take_and_change)
+        run = own.make(history="catch-up")
     assert not run.success
-    assert run.sentence("The file events/b.csv was refused: 1 rows were counted in it and 0 were read")
-    assert own.rows("select path from stage.events") == [("events/a.csv",)]
-    run = own.build()
+    for file in ("events/{}.csv", "fleet_sensors/2026/01/05/{}.jsonl"):
+        for name, (scanned, loaded) in CHANGES.items():
+            if len(scanned) != len(loaded or []):
+                said = f"{len(scanned)} rows were counted in it and {len(loaded or [])} were read"
+                assert run.sentence(f"The file {file.format(name)} was refused: {said}")
+    assert run.sentence("of 5 rows counted in the file purchases/2023/07/22/grows.csv 6 were read")
+    assert own.rows("select path from stage.events") == [("events/is replaced.csv",)]
+    assert own.rows("select truck_id from stage.sensor_readings") == [("T6",)]
+    assert {one[-2] for one in versions(own)} == {date(2023, 7, 21)}
+    run = own.build("ignored_files", "landed_files", history="catch-up")
     assert run.success, run.said
-    assert set(files(own)) == {"events/a.csv"}
+    last = sorted(number for _, loaded in CHANGES.values() for number in loaded or [])
+    assert own.rows("select minute(event_at) from stage.events order by 1") == [(number,) for number in last]
+    assert own.rows("select truck_id from stage.sensor_readings order by 1") == [(f"T{number}",) for number in last]
+    assert {(one[0] - 1_000_000_000, one[-2].day, one[-1]) for one in versions(own)} == {
+        *((number, 21, None) for number in (*ALWAYS, 6)),
+        (1, 22, None),
+    }
+    found = files(own, "ops.landed_files")
+    assert {one[0] for one in found.values()} == {"loaded"}
+    assert not [path for path in found if "leaves" in path]
 
 
 def test_a_file_that_only_later_rules_refuse_is_taken_back(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,13 @@ def test_a_wrong_setting_stops_dbt_before_anything_is_written(tmp_path: Path) ->
     assert not (tmp_path / "lake").exists()
 
 
+def test_a_target_that_is_none_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:
+    done = run(tmp_path, "build", "--target", "nowhere")
+    assert done.returncode == 2
+    assert "does not have a target named 'nowhere'" in done.stdout
+    assert not (tmp_path / "lake").exists()
+
+
 def test_an_events_path_that_is_not_there_stops_dbt_before_anything_is_written(tmp_path: Path) -> None:
     done = run(tmp_path, "build", "--vars", f"{{events_path: {tmp_path}/nowhere}}")
     assert_one_sentence(done, f"events_path names {tmp_path}/nowhere, which is not there")
