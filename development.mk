@@ -1,5 +1,5 @@
 # Targets for the development of Strata itself.
-.PHONY: test-prerequisites bench fuzz lock release unrelease test-cluster test-faults audit cluster-up cluster-status cluster-down cluster-clean
+.PHONY: test-prerequisites debian-packages s3-server cluster-jars bench fuzz lock release unrelease test-cluster test-faults audit cluster-up cluster-status cluster-down cluster-clean
 
 # The S3 server of the tests' cluster, built by Go.
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -7,15 +7,22 @@ VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 # Installs packages of Debian's.
 INSTALL := as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends
 
-test-prerequisites: setup ## Install what the tests need beside Python, Java, make and git (Debian's Chromium and PostgreSQL, an S3 server)
+# CI makes its parts at a time: most of each is to wait for the network, or for one core.
+test-prerequisites: setup debian-packages s3-server cluster-jars ## Install what the tests need beside Python, Java, make and git (Debian's Chromium and PostgreSQL, an S3 server)
+
+debian-packages:
 	@packages=; command -v chromedriver >/dev/null || packages="chromium chromium-driver"; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$$packages postgresql"; \
 	if [ -n "$$packages" ]; then $(INSTALL) $$packages; fi
+
+s3-server:
 	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ] || [ -x $(BIN)/versitygw ]; then :; \
 	elif command -v go >/dev/null; then echo "Building the S3 server (once; some minutes)"; \
 		GOBIN="$(CURDIR)/$(BIN)" go install $(VERSITYGW); \
 	else echo "Go is not there: install it, for the tests' S3 server is built by it, or leave the cluster's tests out by STRATA_WITHOUT_CLUSTER=1."; exit 1; \
 	fi
+
+cluster-jars: setup
 	@[ -n "$$STRATA_WITHOUT_CLUSTER" ] || $(BIN)/python -m strata.jars --cluster
 
 test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRATA_WITHOUT_CLUSTER=1 leaves them out)

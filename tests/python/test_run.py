@@ -659,6 +659,6 @@ def test_ci_runs_the_readmes_test_command() -> None:
     script = places.ROOT / ".ci" / "run"
     assert script.stat().st_mode & stat.S_IXUSR
     commands = [line for line in script.read_text().splitlines() if line.startswith("make")]
-    assert commands == ["make test-prerequisites", "make test", "make test-cluster"]
+    assert commands == ["make --jobs=3 test-prerequisites", "make test", "make test-cluster"]
     readme = (places.ROOT / "README.md").read_text()
     assert [command for command in commands if command not in readme] == []
