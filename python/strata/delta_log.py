@@ -139,15 +139,15 @@ _FILES = {
 
 def rows_told(commit: dict[str, Any]) -> dict[str, int]:
     """Return how many rows a commit has written, changed and deleted, by these words; without those that are 0."""
-    return _counted(commit, _ROWS_OF_MERGE if commit["operation"] == "MERGE" else _ROWS)
+    return _summed(commit, _ROWS_OF_MERGE if commit["operation"] == "MERGE" else _ROWS)
 
 
 def files_told(commit: dict[str, Any]) -> dict[str, int]:
     """Return how many files a commit has added, removed and cleaned away, as rows_told() does."""
-    return _counted(commit, _FILES)
+    return _summed(commit, _FILES)
 
 
-def _counted(commit: dict[str, Any], meanings: dict[str, str]) -> dict[str, int]:
+def _summed(commit: dict[str, Any], meanings: dict[str, str]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for name, meaning in meanings.items():
         counts[meaning] += int(commit["metrics"].get(name, 0))

@@ -6,6 +6,7 @@ The files are read where they lie, so that all of this works where neither the m
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 import time
@@ -170,12 +171,14 @@ def _of_folder(schema: str, name: str, folder: Path, project: Project, deep: boo
     if files.is_whole:
         # Else what the log does not tell may name a file, or have removed it.
         delta_files.hold_against_folder(files, deep)
+    # Many files of one version may be gone, and for each the record and what has landed would be read.
+    brought_back = functools.cache(lambda version: _brought_back(schema, name, version, project))
     for fault in files.faults:
         place = str(files.folder / fault.file)
         if fault.is_of_checkpoint:
             yield _of_checkpoint(table, files, fault, place)
         elif fault.file.startswith("_delta_log/"):
-            back = _brought_back(schema, name, fault.version, project)
+            back = brought_back(fault.version)
             if (schema, name) in project.anew and not files.is_whole:
                 # What writes a table anew reads its log first.
                 back = f"move {files.folder} out of the lake, and after 'strata repair' {back}"
@@ -183,7 +186,7 @@ def _of_folder(schema: str, name: str, folder: Path, project: Project, deep: boo
         elif fault.kind != "unnamed":
             said = {"missing": "is gone", "cut": "has another size", "unread": "cannot be read"}[fault.kind]
             detail = f" ({fault.detail})" if fault.detail else ""
-            repair = f"put it back from a backup; else {_brought_back(schema, name, fault.version, project)}"
+            repair = f"put it back from a backup; else {brought_back(fault.version)}"
             yield Finding(f"a data file of {table} {said}{detail}", place, repair, "error")
     # On a cluster others may be writing them.
     before = time.time() - (YOUNG.total_seconds() if places.is_address(files.folder) else 0)
