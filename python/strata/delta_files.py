@@ -36,9 +36,10 @@ _NAMING = ("add", "remove", "cdc")
 class Fault:
     """What is wrong with one file of a table, by one word.
 
-    Of a commit `empty`, `torn`, `missing`, or `unlike` its checksum; of a checkpoint `missing` where the log names it;
-    of a checkpoint or a data file `unread`; of a data file `missing`, `cut` where it has another size, or `unnamed`
-    where no version names it. `version` is that of a commit or checkpoint, and of a data file the one that added it.
+    Of a commit `empty`, `torn`, `missing`, or `unlike` its checksum; of a checkpoint `missing` where the log names it,
+    or `alone` where no commit is as new; of a checkpoint or a data file `unread`; of a data file `missing`, `cut` where
+    it has another size, or `unnamed` where no version names it. `version` is that of a commit or checkpoint, and of a
+    data file the one that added it.
     """
 
     kind: str
@@ -171,6 +172,10 @@ def read(folder: Path) -> Files:
             torn.add(version)
     begun = -1
     for version, parts in sorted(checkpoints.items(), reverse=True):
+        if version > max(commits, default=-1):
+            # Delta refuses a table that has one, whatever else is there.
+            files.faults += [Fault("alone", f"_delta_log/{part.name}", version=version) for part in sorted(parts)]
+            continue
         try:
             actions = _of_checkpoint(sorted(parts)) if len(parts) == wanted[version] else None
         except (OSError, pyarrow.ArrowException) as error:
@@ -190,7 +195,7 @@ def read(folder: Path) -> Files:
         version += 1
         _apply(files, read_commits[version], version)
     files.version = version if version >= 0 else None
-    last = max([*commits, *checkpoints], default=-1)
+    last = max(commits or checkpoints, default=-1)
     if version < last and version + 1 not in torn:
         files.faults.append(Fault("missing", f"_delta_log/{version + 1:020}.json", version=version + 1))
     _hold_against_last_checkpoint(files, checkpoints)

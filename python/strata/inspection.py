@@ -216,18 +216,25 @@ def is_scattered(files: delta_files.Files) -> bool:
 
 
 def _of_checkpoint(table: str, files: delta_files.Files, fault: delta_files.Fault, place: str) -> Finding:
-    is_told = files.version is not None and files.version == files.newest
-    said = "is gone, which its log names" if fault.kind == "missing" else f"cannot be read ({fault.detail})"
+    said = {
+        "missing": "is gone, which its log names",
+        "alone": "is newer than its newest commit, so that Delta refuses the table",
+        "unread": f"cannot be read ({fault.detail})",
+    }[fault.kind]
     # What names a checkpoint that is gone is what misleads.
     misleading = str(files.folder / "_delta_log" / "_last_checkpoint") if fault.kind == "missing" else place
+    aside, backup = "'strata repair' sets it aside", "put it back from a backup: the commits before it are gone"
+    if fault.kind == "alone":
+        backup = "put the commits back from a backup"
+        aside = f"{backup}; else {aside}, and the table is as its newest commit left it"
+    else:
+        aside += ", for the commits tell all"
     return Finding(
         f"a checkpoint of {table} {said}",
-        misleading if is_told else place,
-        "'strata repair' sets it aside, for the commits tell all"
-        if is_told
-        else "put it back from a backup: the commits before it are gone",
+        misleading if files.is_whole else place,
+        aside if files.is_whole else backup,
         "error",
-        mend="set aside" if is_told else None,
+        mend="set aside" if files.is_whole else None,
     )
 
 
@@ -246,12 +253,13 @@ def _of_commit(table: str, files: delta_files.Files, fault: delta_files.Fault, p
             "error",
             mend="set aside",
         )
-    if files.version == files.newest:
+    if files.is_whole:
         return Finding(
             f"commit {fault.version} of {table} is {said}; its rows now are told by a checkpoint",
             place, "put it back from a backup, if an older version is ever to be read", "warning",
         )  # fmt: skip
-    after = "newer ones are there" if fault.version != files.newest else "no version of it can be read"
+    is_newest = files.newest is None or fault.version == files.newest
+    after = "no version of it can be read" if is_newest else "newer ones are there"
     return Finding(
         f"commit {fault.version} of {table} is {said}, and {after}",
         place,

@@ -79,8 +79,19 @@ def test_a_checkpoint_stands_for_the_commits_before_it(table: Path) -> None:
     assert (after.data, after.version, after.properties) == (files.data, 2, {"c": "d"})
     # The commit that is left names the file that it took out.
     assert faults(table) == set()
+
+
+def test_a_checkpoint_that_is_newer_than_all_commits_is_named_and_not_read(table: Path) -> None:
+    alone = ("alone", f"_delta_log/{checkpoint(table, 2, []).name}")
     (table / log(2)).unlink()
-    assert faults(table) == {("unnamed", "part-1.parquet")}
+    files = delta_files.read(table)
+    assert (files.version, files.newest, files.is_whole) == (1, 1, True)
+    assert faults(table) == {alone, ("unnamed", "part-3.parquet")}
+    for version in (0, 1):
+        (table / log(version)).unlink()
+    files = delta_files.read(table)
+    assert (files.version, files.newest, files.is_whole) == (None, None, False)
+    assert {(fault.kind, fault.file) for fault in files.faults} == {alone, ("missing", log(0))}
 
 
 def test_a_checkpoint_that_is_broken_is_named_and_the_commits_are_read(table: Path) -> None:

@@ -210,6 +210,23 @@ def test_a_checkpoint_that_is_gone_is_found_by_what_names_it(project: Project, c
     assert (finding.place, finding.mend) == (str(log / "_last_checkpoint"), "set aside")
 
 
+def test_a_checkpoint_that_outlived_its_commit_is_set_aside_where_older_ones_are_there(
+    project: Project, copy: Path
+) -> None:
+    (checkpoint,) = (folder_of("stage.events") / "_delta_log").glob("*.checkpoint.parquet")
+    *older, newest = log_of("stage.events")
+    newest.unlink()
+    finding = one(found(project), "^a checkpoint of stage.events is newer than its newest commit, so that Delta")
+    assert (finding.place, finding.severity, finding.mend) == (str(checkpoint), "error", "set aside")
+    assert finding.repair.startswith("put the commits back from a backup; else 'strata repair' sets it aside")
+    for commit in older:
+        commit.unlink()
+    findings = found(project)
+    finding = one(findings, "^a checkpoint of stage.events is newer than its newest commit")
+    assert (finding.repair, finding.mend) == ("put the commits back from a backup", None)
+    assert one(findings, "^commit 0 of stage.events is missing, and no version of it can be read$").severity == "error"
+
+
 def test_a_table_without_a_log_is_found(project: Project, copy: Path) -> None:
     shutil.rmtree(folder_of("mart.action_windows") / "_delta_log")
     findings = found(project)

@@ -105,7 +105,7 @@ def test_all_tables_go_back_together(been: Been, back: tuple) -> None:
 def test_raw_that_lost_its_commits_is_loaded_again_by_a_build(been: Been) -> None:
     lake = been.lake
     build(lake)
-    # What is left tells that all is noted of it, as it was after the first day.
+    # What is left tells that all is noted of it, as it was after the first day, and checkpoints stay without commits.
     (first,) = [run for run in record.newest() if run["run_id"] == been.run["first day"]]
     for one in first["tables"]:
         for commit in log_of(f"raw.{one['table_name']}") if one["schema_name"] == "raw" else ():
