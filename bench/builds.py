@@ -17,6 +17,8 @@ from strata.errors import StrataError
 
 HERE = Path(__file__).parent
 STOCK = HERE / "stock"
+# Kept between runs: what is measured downloads nothing.
+IVY = places.ROOT / "target" / "bench-ivy"
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 # Of the stock project: all of events, as of_subject("events") selects of this one.
 STOCK_EVENTS = ["--select", "accepted_actions+", "raw_events+", "--exclude", "landed_files"]
@@ -40,7 +42,7 @@ def _stock(measures: Measures, name: str, folder: Path, *arguments: str) -> None
         "STOCK_LANDING": str(folder / "landing"),
         "STOCK_LAKE": str(folder / "stock"),
         "STOCK_JARS": f"{jar.group}:{jar.artifact}:{jar.version}",
-        "STOCK_IVY": str(folder.parent / "ivy"),
+        "STOCK_IVY": str(IVY),
         "DBT_TARGET_PATH": str(folder / "stock-target"),
         "DBT_LOG_PATH": str(folder / "stock-logs"),
     }
@@ -142,7 +144,10 @@ class _Purchases:
 
 
 def _take_days(folder: Path, source: str, land: Callable[[Path, int, int], None], count: int, days: int) -> Callable:
-    """Land days and have each taken by a run of its own, as if one had come a day; return what lands the next."""
+    """Land days and have each taken by a run of its own, as if one had come a day; return what lands the next.
+
+    Of purchases one catch-up takes all, each day by a commit of its own in the history.
+    """
     enter(folder)
     # The first run would start Spark for the little that has landed by then, and all others go on with it.
     session.start(places.lake())

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -40,6 +40,11 @@ class Row:
     this: str
     that: str
     target: float | None = None
+
+
+def _without_own(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without settings of this project's and dbt's, which the other side would not have."""
+    return {name: value for name, value in environment.items() if not name.startswith(("STRATA_", "DBT_"))}
 
 
 def _memory(process: psutil.Process) -> int:
@@ -76,7 +81,7 @@ class Measures:
         process = psutil.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **environment},
+            env=_without_own(os.environ) | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -150,6 +155,7 @@ def places_of(folder: Path) -> dict[str, str]:
 
 
 def enter(folder: Path) -> None:
-    """Make the places of a folder those of this process."""
+    """Make the places of a folder those of this process, which has no other settings."""
+    for name in set(os.environ) - set(_without_own(os.environ)):
+        del os.environ[name]
     os.environ.update(places_of(folder))
-    os.environ.pop("STRATA_SCHEMA_PREFIX", None)

@@ -27,9 +27,11 @@ import builds
 import histories
 import on_a_cluster
 from measuring import Measures, Row
-from strata import java
+from strata import java, record
 from strata.errors import StrataError
 
+# Below it a median says little, and is not kept.
+LEAST_TIMES = 3
 # Each measures some rows of the table.
 PARTS = {
     "nothing-new": builds.nothing_new,
@@ -65,7 +67,7 @@ def _cells(row: Row, measures: Measures) -> list[str] | None:
     return [row.what, _said(this), _said(that), f"{ratio:.2f}", said]
 
 
-HEADINGS = ["this; that", "this", "that", "ratio", "reach"]
+HEADINGS = ["this; that", "this", "that", "ratio", "at most"]
 
 
 def _machine() -> str:
@@ -77,8 +79,11 @@ def _machine() -> str:
     )
 
 
-def _phases(measures: Measures) -> Iterator[str]:
-    for name, told in measures.phases.items():
+def _phases(measures: Measures, rows: list[Row]) -> Iterator[str]:
+    """Return the lines that tell where the time of what stands in the rows went."""
+    in_rows = dict.fromkeys(name for row in rows for name in (row.this, row.that) if name in measures.phases)
+    for name in in_rows:
+        told = measures.phases[name]
         spent = ", ".join(
             f"{kind}s {told['spent'][kind]:.1f} s ({told['counts'][kind]})" for kind in sorted(told["spent"])
         )
@@ -87,9 +92,15 @@ def _phases(measures: Measures) -> Iterator[str]:
         yield f"| {name} | {around:.1f} s | {told['running']:.1f} s | {spent} | {longest} |"
 
 
-def _keep(part: str, measures: Measures, rows: list[Row]) -> None:
-    """Keep what was measured of a part, with when and on what."""
-    told = {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "rows": [vars(row) for row in rows]}
+def _keep(part: str, measures: Measures, rows: list[Row], times: int) -> None:
+    """Keep what was measured of a part, with when, of what and on what."""
+    told = {
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "revision": record.revision(),
+        "times": times,
+        "machine": _machine(),
+        "rows": [vars(row) for row in rows],
+    }
     KEPT.mkdir(exist_ok=True)
     (KEPT / f"{part}.json").write_text(json.dumps(told | measures.as_json(), indent=1) + "\n")
 
@@ -99,34 +110,41 @@ def _of_part(part: str) -> Iterator[str]:
     if not (KEPT / f"{part}.json").exists():
         return
     told = json.loads((KEPT / f"{part}.json").read_text())
-    measures = Measures(told)
-    yield from ("", f"## {part}", "", f"On {told['measured_on']}: {told['machine']}.", "")
+    measures, rows = Measures(told), [Row(**row) for row in told["rows"]]
+    of = f"revision {told['revision']}, {told['times']} times each"
+    yield from ("", f"## {part}", "", f"On {told['measured_on']}, {of}: {told['machine']}.", "")
     yield from (f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}")
-    yield from (f"| {' | '.join(cells)} |" for row in told["rows"] if (cells := _cells(Row(**row), measures)))
+    yield from (f"| {' | '.join(cells)} |" for row in rows if (cells := _cells(row, measures)))
     if measures.phases:
         yield from (
             "",
             "| where the time goes | around the nodes | with nodes | of them | longest |",
             "|---|---|---|---|---|",
         )
-        yield from _phases(measures)
+        yield from _phases(measures, rows)
+
+
+HEAD = """\
+# Measured
+
+By `make bench`, part by part. Each side is a process that starts cold, unless it says warm. Medians, with the least
+and the most in brackets; cold sides were measured in turn, warm ones one after the other. `at most` is the ratio that
+is wanted.
+
+A build has its data tests and, unless it says so, no unit tests, as `make daily` builds. The stock project
+(`bench/stock`) is what the documentation of dbt and dbt-spark says: the same marts, history and tests, by Spark's own
+defaults, without this project's bookkeeping; it runs each test each time, where this project leaves out those of
+tables that have not changed since they passed. The plain job is PySpark that reads the files and collects the
+windows; it writes no table.
+
+Where the time goes is told of the last time that each was measured: around the nodes (Python, dbt's parsing, taking
+stock, the JVM's start and end), with nodes, the nodes' own seconds by kind (four run at a time), and the longest of
+them.
+"""
 
 
 def _write() -> None:
-    lines = [
-        "# Measured",
-        "",
-        "By `make bench`, part by part. Each side is a process that starts cold, unless it says warm, with data tests",
-        "and, unless it says so, without unit tests, as `make daily` builds. Medians, with the least and the most in",
-        "brackets; the two sides were measured in turn. `reach` is the ratio that is wanted. The stock project makes",
-        "the same tables by dbt-spark alone (`bench/stock`).",
-        "",
-        "Where the time goes is told of the last time that each was measured: around the nodes (Python, dbt's parsing,",
-        "taking stock, the JVM's start and end), with nodes, the nodes' own seconds by kind (four run at a time), and",
-        "the longest of them.",
-        *(line for part in PARTS for line in _of_part(part)),
-    ]
-    RESULTS.write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("\n".join([HEAD.rstrip("\n"), *(line for part in PARTS for line in _of_part(part))]) + "\n")
 
 
 def main(
@@ -134,7 +152,7 @@ def main(
     times: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
     scale: Annotated[float, typer.Option(min=0.0001, help="The share of the full counts.")] = 1,
 ) -> None:
-    """Measure, print the table, and at full counts write bench/results.md."""
+    """Measure, print the table, and of full counts, three times or more, write bench/results.md."""
     unknown = [name for name in only or () if name not in PARTS]
     if unknown:
         raise StrataError(f"--only names {', '.join(unknown)}: the parts are {', '.join(PARTS)}.")
@@ -147,8 +165,8 @@ def main(
             with console.status(name):
                 rows = part(measures, Path(scratch).resolve() / name, times, scale)
             told += [cells for row in rows if (cells := _cells(row, measures))]
-            if scale == 1:
-                _keep(name, measures, rows)
+            if scale == 1 and times >= LEAST_TIMES:
+                _keep(name, measures, rows, times)
                 _write()
         table = Table(*HEADINGS)
         for cells in told:

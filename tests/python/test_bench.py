@@ -57,11 +57,12 @@ def test_what_a_part_measured_is_kept_until_it_is_measured_again(
         return measure
 
     monkeypatch.setattr(run, "PARTS", {"one": part(1.0), "other": part(2.0)})
-    run.main(times=1, scale=1)
+    run.main(times=3, scale=1)
     monkeypatch.setattr(run, "PARTS", {"one": part(5.0), "other": part(9.0)})
-    run.main(only=["one"], times=1, scale=1)
-    # Less than the full counts are printed alone.
-    run.main(only=["other"], times=1, scale=0.5)
+    run.main(only=["one"], times=3, scale=1)
+    # Less than the full counts, and few times, are printed alone.
+    run.main(only=["other"], times=3, scale=0.5)
+    run.main(only=["other"], times=2, scale=1)
     ratios = re.findall(r"^\| this; that \|.* (\d\.\d\d) \|  \|$", (tmp_path / "results.md").read_text(), re.MULTILINE)
     assert ratios == ["2.50", "1.00"]
 
@@ -86,6 +87,13 @@ def test_a_part_is_measured_and_its_ratios_printed(
     assert listed == ["a day of 1,000 lines of 200 sensors", "a day of 1,000 lines of 12 sensors"]
     assert re.search(r"of 200 sensors; of 12.*\d\.\d s.*\d\.\d s.*\d\.\d\d", capsys.readouterr().out)
     assert (run.RESULTS.exists() and run.RESULTS.read_bytes()) == before
+
+
+def test_what_is_measured_has_no_settings_of_the_shell(measures: Measures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATA_SPARK_SETTINGS", "a=b")
+    told = "import os, sys; sys.exit(str([name for name in sorted(os.environ) if name.startswith('STRATA_')]))"
+    with pytest.raises(StrataError, match=re.escape("failed: ['STRATA_LAKE']")):
+        measures.time("own", [sys.executable, "-c", told], {"STRATA_LAKE": "there"})
 
 
 def test_a_part_that_is_none_is_named() -> None:
