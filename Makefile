@@ -79,7 +79,7 @@ daily: setup ## Say what is late, load what has landed, test it, and take every 
 weekly: setup ## Run every data test, whatever has passed before
 	@$(BIN)/dbt test --exclude-resource-type unit_test --vars '{test_everything: true}'
 
-test: lint unit ## Run every check, and every test but those of a cluster
+test: lint unit ## Run every check, and every test but those of a cluster and of faults
 
 # Strata's own tests go two files at a time, for a Spark on little data keeps one core busy. A project made by
 # `strata init` has none of them: all of its models, data and unit tests are built in an empty lake aside.

@@ -3,8 +3,7 @@
 
   It is Delta's own change data feed. A table that follows another keeps in a property of itself up to which version of that
   one it has come; what changed since is read from the feed, whatever made the change: a build, a restore, a hand. Where the
-  feed cannot tell (the table was made anew, or the changes are older than six of the seven days for which Delta keeps removed files),
-  everything is taken up anew.
+  feed cannot tell (the table was made anew, or the changes are older than six days), everything is taken up anew.
 
   A model's body calls changes_of() first, and filters what it reads by in_scope(); so target/compiled holds the SQL that runs.
   Called by models with the strategies of macros/spark/incremental.sql.

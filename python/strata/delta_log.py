@@ -27,7 +27,7 @@ from strata.lake import folder_of
 SIGNATURE = "spark.databricks.delta.commitInfo.userMetadata"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _DAY_MS = 24 * 60 * 60 * 1000
-# Delta keeps what it took out of a table for a week.
+# Delta keeps what it took out of a table for a week, where nobody says otherwise.
 _OLD_MS = 6 * _DAY_MS
 # How many commits are read for one that tells the properties, before Spark is asked, which knows its checkpoints.
 _READ_BACK = 20
