@@ -263,6 +263,7 @@ class StrataPlugin(dbtPlugin):
         """
         flags = get_flags()
         if self._is_embedded:
+            session.speak_plainly()
             tables = lake.tables(manifest)
             if flags.WHICH in WRITING:
                 _lent(lake.check_tables)(places.lake(), tables)

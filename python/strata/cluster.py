@@ -27,10 +27,9 @@ from dbt.adapters.spark.connections import (
     PyhiveConnectionWrapper,
     SparkConnectionManager,
 )
-from dbt.flags import get_flags
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
-from strata import delta_log, places, processes, record, storage
+from strata import delta_log, places, processes, record, spark_errors, storage
 from strata.errors import StrataError
 from strata.landing import LandedFile
 from strata.masking import command_line
@@ -47,30 +46,6 @@ TRIES = 5
 _LOG = AdapterLogger("Spark")
 # As dbt-spark has it, before speak_plainly().
 _OPEN = SparkConnectionManager.open
-# Java's names of exceptions, and Spark's, once more behind them.
-_NAMES = r"^\*?(?:[\w.$]*(?:Exception|Error): |Error running query: |\[[A-Z0-9_.]+\] (?=[\w.$]+Exception: ))+"
-# dbt's, above what the server said.
-_HEADINGS = ("Database Error", "Runtime Error", "Compilation Error")
-
-
-def sentence(error: BaseException) -> str:
-    """Return the first line of what a cluster says, without the names of Java's classes and traces before it."""
-    text = str(error)
-    found = re.search(r"errorMessage='((?:[^'\\]|\\.)*)'|errorMessage=\"((?:[^\"\\]|\\.)*)\"", text)
-    if found:
-        text = (found[1] or found[2]).replace("\\n", "\n")
-    lines = [line.strip() for line in text.splitlines()]
-    if "[USER_RAISED_EXCEPTION]" in text:
-        # Our own words, behind the name of the exception, as many lines as they have.
-        said = text.rsplit("SparkRuntimeException: [USER_RAISED_EXCEPTION]", 1)[-1].split("SQLSTATE")[0]
-        return " ".join(said.removeprefix("[USER_RAISED_EXCEPTION]").split()).rstrip(".")
-    if "Traceback (most recent call last)" in text:
-        # Of Python on the cluster: the last line of its trace.
-        lines = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)] or lines
-    line = next((line for line in lines if line and line not in _HEADINGS), type(error).__name__)
-    return re.sub(_NAMES, "", line)[:500].rstrip(".")
-
-
 # What a cluster says of what it stands on, and the sentence for whoever is on call.
 _MENDS = (
     (
@@ -112,11 +87,6 @@ def carry_out(give: Callable[..., None], *statement: Any) -> None:
         give(*statement)
 
 
-def _whole(error: BaseException) -> str:
-    """Return an error with what it came from."""
-    return f"{error} {_whole(error.__cause__)}" if error.__cause__ else f"{error}"
-
-
 def _is_gone(error: BaseException) -> bool:
     if isinstance(error, (*CONNECTION_LOST_EXCEPTIONS, ConnectionError, FailedToConnectError)):
         return True
@@ -126,11 +96,8 @@ def _is_gone(error: BaseException) -> bool:
 
 
 def given_up(what: str, then: str = "", kind: type[DbtRuntimeError] = DbtRuntimeError) -> DbtRuntimeError:
-    """Return the error of a node for a fault that each further node would meet too, after a long wait maybe.
-
-    dbt skips those, as with --fail-fast.
-    """
-    object.__setattr__(get_flags(), "FAIL_FAST", True)
+    """Return the error of a node for a fault that each further node would meet too: those are skipped."""
+    spark_errors.skip_the_rest()
     Locks.are_lost = True
     return kind(f"{what}; what is left is skipped, and nothing is half-written{then}.")
 
@@ -138,15 +105,16 @@ def given_up(what: str, then: str = "", kind: type[DbtRuntimeError] = DbtRuntime
 def _plain(error: BaseException, name: str) -> DbtRuntimeError:
     """Return an error of a statement in one sentence; where the cluster or its store has gone, the rest is given up."""
     # First: a server whose metastore is gone opens no session, and looks like one that has gone itself.
-    is_ours = "[USER_RAISED_EXCEPTION]" in str(error)
+    is_ours = spark_errors.RAISED in str(error)
     mend = next((mend for pattern, mend in _MENDS if not is_ours and re.search(pattern, str(error))), None)
     if mend:
-        return given_up(f"{name} says that {mend} ({sentence(error)})", kind=DbtDatabaseError)
+        return given_up(f"{name} says that {mend} ({spark_errors.sentence(error)})", kind=DbtDatabaseError)
     if _is_gone(error):
         return given_up(
-            f"{name} has gone ({sentence(error)})", then=": see whether it runs, and run the same command again"
+            f"{name} has gone ({spark_errors.sentence(error)})",
+            then=": see whether it runs, and run the same command again",
         )
-    return DbtDatabaseError(sentence(error))
+    return DbtDatabaseError(spark_errors.with_mend(error))
 
 
 def speak_plainly() -> None:
@@ -168,7 +136,7 @@ def speak_plainly() -> None:
         try:
             return call(*arguments)
         except Exception as error:
-            _LOG.debug(f"{name}: {_whole(error)}")
+            _LOG.debug(f"{name}: {spark_errors.whole(error)}")
             raise _plain(error, name) from None
 
     def polled(self: PyhiveConnectionWrapper, *given: Any) -> None:
@@ -258,8 +226,8 @@ class Cluster:
                     self._connection = manager.open(opened)
             except Exception as error:
                 raise StrataError(
-                    f"{self.name} does not answer ({sentence(error)}): start it ('make cluster-up' one on this "
-                    "machine), or name another in STRATA_THRIFT_HOST and STRATA_THRIFT_PORT."
+                    f"{self.name} does not answer ({spark_errors.sentence(error)}): start it ('make cluster-up' one on "
+                    "this machine), or name another in STRATA_THRIFT_HOST and STRATA_THRIFT_PORT."
                 ) from None
         try:
             cursor = self._connection.handle.cursor()
@@ -268,7 +236,7 @@ class Cluster:
             return cursor.fetchall() or []
         except Exception as error:
             self.close()
-            raise StrataError(f"{self.name} says: {sentence(error)}.") from None
+            raise StrataError(f"{self.name} says: {spark_errors.sentence(error)}.") from None
 
     def close(self) -> None:
         """End the connection; the next statement opens another."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import functools
 import logging
 import math
 import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from strata import jars, java, lake, metastore, places
 from strata.environment import changed_environment
@@ -34,6 +38,8 @@ def _utf8_locale() -> dict[str, str]:
 # before the code has that Spark generates and Java compiles for each statement.
 SMALL_BYTES = 64 * 1024 * 1024
 TINY_BYTES = 4 * 1024 * 1024
+# How long a JVM that answers no more may take to end, in seconds.
+BROKEN_SECONDS = 5
 # Spark's interpreter of expressions, and one task where rows change places.
 INTERPRETED = {
     "spark.sql.codegen.wholeStage": "false",
@@ -169,6 +175,12 @@ class EmbeddedSpark:
 
         return SparkSession.builder.getOrCreate()
 
+    def ended(self, seconds: float = 0) -> int | None:
+        """Return as what the JVM has ended, as subprocess has it, waiting for it that long; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._gateway.proc.wait(timeout=seconds) if self._gateway else None
+        return None
+
     def stop(self) -> None:
         """End the JVM, wait until it has let go of the lake, and let go of it here."""
         from pyspark import SparkContext
@@ -209,6 +221,61 @@ def start(lake_folder: Path, bytes_to_read: float = math.inf) -> EmbeddedSpark:
     time.tzset()
     _current = EmbeddedSpark(lake_folder, bytes_to_read)
     return _current
+
+
+# How Spark ends a JVM without room for its objects, and what gives it more.
+_OUT_OF_MEMORY = 52
+_MORE_MEMORY = "give it more memory, as STRATA_SPARK_SETTINGS='spark.driver.memory=6g' does"
+
+
+def _plain(error: Exception) -> Exception:
+    """Return a statement's error as one of dbt's, in one sentence."""
+    from dbt_common.exceptions import DbtDatabaseError
+    from py4j.protocol import Py4JError, Py4JJavaError
+
+    from strata import spark_errors
+
+    # A bridge to Java that breaks may do so just before its end.
+    is_broken = isinstance(error, (Py4JError, OSError)) and not isinstance(error, Py4JJavaError)
+    status = _current.ended(BROKEN_SECONDS if is_broken else 0) if _current is not None else None
+    if status is not None:
+        spark_errors.skip_the_rest()
+        how = f"by signal {-status}" if status < 0 else f"with exit code {status}"
+        mend = (
+            f"{_MORE_MEMORY}, and"
+            if status == _OUT_OF_MEMORY
+            else f"where {places.logs() / 'spark.log'} does not say why, the machine may have been short of memory;"
+        )
+        return DbtDatabaseError(
+            f"Spark's Java has ended {how}; what is left is skipped, and nothing is half-written: {mend} run the same "
+            "command again"
+        )
+    if "java.lang.OutOfMemoryError" in str(error):
+        return DbtDatabaseError(f"Spark's Java is out of memory ({spark_errors.sentence(error)}): {_MORE_MEMORY}")
+    return DbtDatabaseError(spark_errors.with_mend(error))
+
+
+def speak_plainly() -> None:
+    """Have dbt-spark say in one sentence what Spark says with a plan or a trace; dbt's log file has all of it."""
+    from dbt.adapters.events.logging import AdapterLogger
+    from dbt.adapters.spark.session import SessionConnectionWrapper
+
+    from strata import spark_errors
+
+    def plain(call: Callable) -> Callable:
+        @functools.wraps(call)
+        def called(*arguments: Any) -> Any:
+            try:
+                return call(*arguments)
+            except Exception as error:
+                AdapterLogger("Spark").debug(spark_errors.whole(error))
+                raise _plain(error) from None
+
+        return called
+
+    if not hasattr(SessionConnectionWrapper.execute, "__wrapped__"):
+        SessionConnectionWrapper.execute = plain(SessionConnectionWrapper.execute)
+        SessionConnectionWrapper.fetchall = plain(SessionConnectionWrapper.fetchall)
 
 
 @atexit.register

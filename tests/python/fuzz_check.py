@@ -16,12 +16,11 @@ from conftest import FAIL_ON_REFUSED_FILES, MODIFIED_AT, Lake, Run
 from fuzz_mutations import EARLIEST, SOURCES, File
 from fuzz_reading import Expected
 
-# What no sentence holds: traces, names of Java and Scala classes, errors of Python's and Spark's (but its marks of
-# a sentence of our own).
+# What no sentence holds: traces, names of Java and Scala classes, errors of Python's and Spark's.
 TRACE = re.compile(
-    r"Traceback|\bat [\w.$]+\([\w.]+\.(?:java|scala):\d+\)|JVM stacktrace|SQLSTATE(?!: P0001)|Object of type"
+    r"Traceback|\bat [\w.$]+\([\w.]+\.(?:java|scala):\d+\)|JVM stacktrace|SQLSTATE|Object of type"
     r"|\b(?:java|scala|org\.apache|io\.delta|com\.fasterxml|py4j)\.[\w.$]+|\w+(?:Decode|Key|Attribute|Type|Value)Error"
-    r"|\[(?!USER_RAISED_EXCEPTION)[A-Z_]{6,}(?:\.[A-Z_]+)*\]"
+    r"|\[[A-Z_]{6,}(?:\.[A-Z_]+)*\]"
 )
 RULES = {"earliest_valid_date": f"{EARLIEST}"}
 ANY = {**RULES, "max_removed_share": 1, "max_quarantined_share": 1, "allow_empty_snapshot": True}

@@ -143,6 +143,18 @@ def test_rows_of_raw_that_were_deleted_by_hand_are_loaded_again(
     assert of_project(content(whole)) == built[3]
 
 
+def test_who_reads_a_table_that_lacks_a_file_is_told_who_knows_what_to_do(whole: Lake) -> None:
+    folder = folder_of("mart.action_windows")
+    for path in delta_files.read(folder).data:
+        (folder / path).unlink()
+    forget(whole)
+    read = whole.dbt("show", "--inline", "select sum(total_count) from {{ ref('action_windows') }}")
+    assert not read.success
+    line = read.sentence("'strata doctor' says what is broken in the lake, and how it is mended")
+    assert str(folder) in line
+    assert not [said for said in read.said if " at org." in said or said.lstrip().startswith("at ")], read.said
+
+
 def test_a_broken_checkpoint_is_set_aside(built: tuple[Lake, str, str, dict], whole: Lake) -> None:
     spark = whole.spark
     log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(folder_of("stage.events")))
