@@ -228,13 +228,14 @@ _OUT_OF_MEMORY = 52
 _MORE_MEMORY = "give it more memory, as STRATA_SPARK_SETTINGS='spark.driver.memory=6g' does"
 
 
-def _plain(error: Exception) -> Exception:
-    """Return a statement's error as one of dbt's, in one sentence."""
-    from dbt_common.exceptions import DbtDatabaseError
+def _said_of(error: Exception) -> str:
+    """Return in one sentence what a statement failed of, and where it is known what helps."""
     from py4j.protocol import Py4JError, Py4JJavaError
 
     from strata import spark_errors
 
+    if isinstance(error, StrataError):
+        return str(error)
     # A bridge to Java that breaks may do so just before its end.
     is_broken = isinstance(error, (Py4JError, OSError)) and not isinstance(error, Py4JJavaError)
     status = _current.ended(BROKEN_SECONDS if is_broken else 0) if _current is not None else None
@@ -246,36 +247,38 @@ def _plain(error: Exception) -> Exception:
             if status == _OUT_OF_MEMORY
             else f"where {places.logs() / 'spark.log'} does not say why, the machine may have been short of memory;"
         )
-        return DbtDatabaseError(
+        return (
             f"Spark's Java has ended {how}; what is left is skipped, and nothing is half-written: {mend} run the same "
             "command again"
         )
     if "java.lang.OutOfMemoryError" in str(error):
-        return DbtDatabaseError(f"Spark's Java is out of memory ({spark_errors.sentence(error)}): {_MORE_MEMORY}")
-    return DbtDatabaseError(spark_errors.with_mend(error))
+        return f"Spark's Java is out of memory ({spark_errors.sentence(error)}): {_MORE_MEMORY}"
+    return spark_errors.with_mend(error)
 
 
 def speak_plainly() -> None:
     """Have dbt-spark say in one sentence what Spark says with a plan or a trace; dbt's log file has all of it."""
     from dbt.adapters.events.logging import AdapterLogger
     from dbt.adapters.spark.session import SessionConnectionWrapper
+    from dbt_common.exceptions import DbtDatabaseError
 
     from strata import spark_errors
 
-    def plain(call: Callable) -> Callable:
+    def plain(call: Callable, kind: type[Exception]) -> Callable:
         @functools.wraps(call)
         def called(*arguments: Any) -> Any:
             try:
                 return call(*arguments)
             except Exception as error:
                 AdapterLogger("Spark").debug(spark_errors.whole(error))
-                raise _plain(error) from None
+                raise kind(_said_of(error)) from None
 
         return called
 
     if not hasattr(SessionConnectionWrapper.execute, "__wrapped__"):
-        SessionConnectionWrapper.execute = plain(SessionConnectionWrapper.execute)
-        SessionConnectionWrapper.fetchall = plain(SessionConnectionWrapper.fetchall)
+        # What a statement fails of dbt-spark makes an error of dbt's by itself, what its rows do it does not.
+        SessionConnectionWrapper.execute = plain(SessionConnectionWrapper.execute, StrataError)
+        SessionConnectionWrapper.fetchall = plain(SessionConnectionWrapper.fetchall, DbtDatabaseError)
 
 
 @atexit.register

@@ -86,7 +86,7 @@ def test_java_that_has_ended_or_lacks_memory_is_told_with_what_helps(
     skipped = []
     monkeypatch.setattr(spark_errors, "skip_the_rest", lambda: skipped.append(True))
     monkeypatch.setattr(session, "_current", SimpleNamespace(ended=lambda _seconds: status))
-    told = session._plain(RuntimeError(said)).msg
+    told = session._said_of(RuntimeError(said))
     assert told.startswith(mend)
     assert ("spark.driver.memory" in told) == (status != -9)
     assert bool(skipped) == (status is not None)
