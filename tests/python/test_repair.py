@@ -144,11 +144,11 @@ def test_rows_of_raw_that_were_deleted_by_hand_are_loaded_again(
 
 
 def test_who_reads_a_table_that_lacks_a_file_is_told_who_knows_what_to_do(whole: Lake) -> None:
-    folder = folder_of("mart.action_windows")
+    folder = folder_of("stage.events")
     for path in delta_files.read(folder).data:
         (folder / path).unlink()
     forget(whole)
-    read = whole.dbt("show", "--inline", "select sum(total_count) from {{ ref('action_windows') }}")
+    read = whole.dbt("show", "--inline", "select count(distinct action) from {{ ref('stage_events') }}")
     assert not read.success
     line = read.sentence("'strata doctor' says what is broken in the lake, and how it is mended")
     assert str(folder) in line
