@@ -66,15 +66,14 @@ def measure(measures: Measures, folder: Path, times: int, scale: float) -> list[
             with changed_environment(**keys), storage.create(places.at(f"s3a://landing/{name}")) as copy:
                 copy.write((folder / "landing" / name).read_bytes())
         for workers, name in scans.items():
-            # A server that runs keeps the settings that it was started with.
-            _control("down")
             keys = _control("up", workers=workers)
             # The first scan warms the workers.
             for number in range(times + 1):
                 seconds = _scan({**keys, "STRATA_LAKE": f"s3a://lake/scan_{workers}_{number}"})
                 if number:
                     measures.note(name, seconds)
-        _control("down")
+            # A server that runs keeps the settings that it was started with.
+            _control("down")
         for number in range(times):
             lake = {"STRATA_LAKE": f"s3a://lake/bench_{number}", "STRATA_SCHEMA_PREFIX": f"bench_{number}"}
             own = {**places_of(folder / "cluster"), **keys, **lake}

@@ -144,7 +144,7 @@ them.
 
 
 def _write() -> None:
-    RESULTS.write_text("\n".join([HEAD.rstrip("\n"), *(line for part in PARTS for line in _of_part(part))]) + "\n")
+    RESULTS.write_text(HEAD + "".join(f"{line}\n" for part in PARTS for line in _of_part(part)))
 
 
 def main(

@@ -133,11 +133,8 @@ def speak_plainly() -> None:
     )
 
     def plain(call: Callable, name: str, *arguments: Any) -> Any:
-        try:
+        with spark_errors.in_one_sentence(name, lambda error: _plain(error, name)):
             return call(*arguments)
-        except Exception as error:
-            _LOG.debug(f"{name}: {spark_errors.whole(error)}")
-            raise _plain(error, name) from None
 
     def polled(self: PyhiveConnectionWrapper, *given: Any) -> None:
         self.wait = FIRST_WAIT

@@ -170,9 +170,9 @@ def read(folder: Path) -> Files:
         except ValueError:
             files.faults.append(Fault("torn", f"_delta_log/{file.name}", version=version))
             torn.add(version)
-    begun = -1
+    begun, newest = -1, max(commits, default=-1)
     for version, parts in sorted(checkpoints.items(), reverse=True):
-        if version > max(commits, default=-1):
+        if version > newest:
             # Delta refuses a table that has one, whatever else is there.
             files.faults += [Fault("alone", f"_delta_log/{part.name}", version=version) for part in sorted(parts)]
             continue

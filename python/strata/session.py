@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import logging
 import math
 import os
@@ -13,9 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from strata import jars, java, lake, metastore, places
+from strata import jars, java, lake, metastore, places, spark_errors
 from strata.environment import changed_environment
 from strata.errors import StrataError
 
@@ -38,8 +36,6 @@ def _utf8_locale() -> dict[str, str]:
 # before the code has that Spark generates and Java compiles for each statement.
 SMALL_BYTES = 64 * 1024 * 1024
 TINY_BYTES = 4 * 1024 * 1024
-# How long a JVM that answers no more may take to end, in seconds.
-BROKEN_SECONDS = 5
 # Spark's interpreter of expressions, and one task where rows change places.
 INTERPRETED = {
     "spark.sql.codegen.wholeStage": "false",
@@ -223,6 +219,8 @@ def start(lake_folder: Path, bytes_to_read: float = math.inf) -> EmbeddedSpark:
     return _current
 
 
+# How long a JVM that answers no more may take to end, in seconds.
+_BROKEN_SECONDS = 5
 # How Spark ends a JVM without room for its objects, and what gives it more.
 _OUT_OF_MEMORY = 52
 _MORE_MEMORY = "give it more memory, as STRATA_SPARK_SETTINGS='spark.driver.memory=6g' does"
@@ -232,13 +230,11 @@ def _said_of(error: Exception) -> str:
     """Return in one sentence what a statement failed of, and where it is known what helps."""
     from py4j.protocol import Py4JError, Py4JJavaError
 
-    from strata import spark_errors
-
     if isinstance(error, StrataError):
         return str(error)
     # A bridge to Java that breaks may do so just before its end.
     is_broken = isinstance(error, (Py4JError, OSError)) and not isinstance(error, Py4JJavaError)
-    status = _current.ended(BROKEN_SECONDS if is_broken else 0) if _current is not None else None
+    status = _current.ended(_BROKEN_SECONDS if is_broken else 0) if _current is not None else None
     if status is not None:
         spark_errors.skip_the_rest()
         how = f"by signal {-status}" if status < 0 else f"with exit code {status}"
@@ -258,22 +254,11 @@ def _said_of(error: Exception) -> str:
 
 def speak_plainly() -> None:
     """Have dbt-spark say in one sentence what Spark says with a plan or a trace; dbt's log file has all of it."""
-    from dbt.adapters.events.logging import AdapterLogger
     from dbt.adapters.spark.session import SessionConnectionWrapper
     from dbt_common.exceptions import DbtDatabaseError
 
-    from strata import spark_errors
-
     def plain(call: Callable, kind: type[Exception]) -> Callable:
-        @functools.wraps(call)
-        def called(*arguments: Any) -> Any:
-            try:
-                return call(*arguments)
-            except Exception as error:
-                AdapterLogger("Spark").debug(spark_errors.whole(error))
-                raise kind(_said_of(error)) from None
-
-        return called
+        return spark_errors.in_one_sentence("Spark", lambda error: kind(_said_of(error)))(call)
 
     if not hasattr(SessionConnectionWrapper.execute, "__wrapped__"):
         # What a statement fails of dbt-spark makes an error of dbt's by itself, what its rows do it does not.

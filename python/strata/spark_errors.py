@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote
-
-from dbt.flags import get_flags
 
 from strata import places
 
@@ -50,11 +50,25 @@ def with_mend(error: BaseException) -> str:
     return f"{said}: 'strata doctor' says what is broken in the lake, and how it is mended" if is_damage else said
 
 
-def whole(error: BaseException) -> str:
-    """Return an error with what it came from, for dbt's log file."""
-    return f"{error} {whole(error.__cause__)}" if error.__cause__ else f"{error}"
+def _whole(error: BaseException) -> str:
+    """Return an error with what it came from."""
+    return f"{error} {_whole(error.__cause__)}" if error.__cause__ else f"{error}"
+
+
+@contextlib.contextmanager
+def in_one_sentence(name: str, say: Callable[[Exception], Exception]) -> Iterator[None]:
+    """Raise instead of an error what `say` makes of it; dbt's log file has the whole of it, behind a name."""
+    try:
+        yield
+    except Exception as error:
+        from dbt.adapters.events.logging import AdapterLogger
+
+        AdapterLogger("Spark").debug(f"{name}: {_whole(error)}")
+        raise say(error) from None
 
 
 def skip_the_rest() -> None:
     """Have dbt skip, as with --fail-fast, what is left: it would meet the same fault, after a long wait maybe."""
+    from dbt.flags import get_flags
+
     object.__setattr__(get_flags(), "FAIL_FAST", True)
