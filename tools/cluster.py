@@ -7,6 +7,7 @@ nothing else is ever stopped. docs/cluster.md shows what runs where.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pwd
@@ -370,7 +371,7 @@ class LocalCluster:
                         f"STRATA_CLUSTER_{'MASTER' if name == 'master' else name.upper()}_PORT."
                     )
                 running[name] = self.start(name, command, keys)
-            self.wait(name, running[name], lambda port=port: port is None or answers(port))
+            self.wait(name, running[name], functools.partial(is_ready, name, port))
             if name == "postgres":
                 self.make_metastore(keys)
             if name == "s3":
@@ -462,6 +463,14 @@ def answers(port: int) -> bool:
     with socket.socket() as tried:
         tried.settimeout(1)
         return tried.connect_ex((HOST, port)) == 0
+
+
+def is_ready(part: str, port: int | None) -> bool:
+    """Tell whether a part answers; PostgreSQL takes connections before it does, for seconds where it was killed."""
+    if part == "postgres":
+        asked = [tool("pg_isready"), "--quiet", "--host", HOST, "--port", str(port)]
+        return subprocess.run(asked).returncode == 0
+    return port is None or answers(port)
 
 
 def postgres_user() -> str:
