@@ -7,6 +7,10 @@ VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 # Installs packages of Debian's.
 INSTALL := as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends
 
+define on-the-cluster
+@if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "$(1) is left out: STRATA_WITHOUT_CLUSTER is set."; else $(BIN)/pytest $(1); fi
+endef
+
 # CI makes its parts at a time: most of each is to wait for the network, or for one core.
 test-prerequisites: setup debian-packages s3-server cluster-jars ## Install what the tests need beside Python, Java, make and git (Debian's Chromium and PostgreSQL, an S3 server)
 
@@ -26,12 +30,12 @@ cluster-jars: setup
 	@[ -n "$$STRATA_WITHOUT_CLUSTER" ] || $(BIN)/python -m strata.jars --cluster
 
 test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRATA_WITHOUT_CLUSTER=1 leaves them out)
-	@if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "The tests of the cluster are left out: STRATA_WITHOUT_CLUSTER is set."; \
-	else $(BIN)/pytest tests/cluster; fi
+	$(call on-the-cluster,tests/cluster)
 
-test-faults: setup ## Kill commands at random times, fill the disk, take rights and so on, as root (KILLS=60 KILL_SEED=1)
+test-faults: test-prerequisites ## Kill commands and parts of a cluster, fill the disk, take rights and so on, as root (KILLS=60 KILL_SEED=1)
 	@command -v faketime >/dev/null || { $(INSTALL) faketime; }
 	@$(BIN)/pytest -n 2 tests/python/faults
+	$(call on-the-cluster,tests/cluster/faults)
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)
 	@PYTHONPATH=python $(BIN)/python tools/cluster.py up

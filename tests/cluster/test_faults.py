@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from conftest import EVENTS, Client, control, counted, end_part, land_events, until
+import pytest
+
+from conftest import EVENTS, Client, Done, control, counted, end_part, land_events, until
 
 PURCHASES = "PurchaseID,product,user,date\n0000000001,11,1000001,2026-01-02\n"
+SHOWN = "select sum(open_count + close_count) as n from {{ ref('action_windows') }}"
 
 
 def when_locked(sql, client: Client) -> None:
@@ -15,31 +19,70 @@ def when_locked(sql, client: Client) -> None:
     until(lambda: sql(f"select * from {client.table('ops.locks')} where source = 'events' and owner is not null"))
 
 
-def test_of_one_pipeline_the_second_client_is_told_and_of_another_it_works(built, sql, tmp_path):
+@dataclass
+class Busy:
+    """What came of a run of one pipeline that loses a worker while ten read and others begin runs."""
+
+    before: int
+    expected: int
+    after: int
+    done: Done
+    same: Done
+    shown: Done
+    other: Done
+    seen: set[int]
+    owners: list[tuple]
+
+
+@pytest.fixture(scope="module")
+def busy(built: Client, sql, tmp_path_factory: pytest.TempPathFactory) -> Busy:
+    """A run of events that loads one more file."""
     before = counted(sql, built)
-    expected = land_events(built, "two_clients", 10)
+    expected = land_events(built, "busy", 10)
     built.land("purchases/2026/01/05/p.csv", PURCHASES)
-    first = built.start("dbt", "--no-use-colors", "run", *EVENTS)
+    same, other = (Client(built.name, tmp_path_factory.mktemp(name), built.cluster) for name in ("same", "other"))
+    running = built.start("dbt", "--no-use-colors", "run", *EVENTS)
     when_locked(sql, built)
-    same, other = (Client(built.name, tmp_path / name, built.cluster) for name in ("same", "other"))
-    another = other.start("dbt", "run", "--select", "raw_purchases")
-    told = same.run("dbt", "run", *EVENTS)
-    assert told.code == 2
-    assert "Another run works on events: process" in told.said
-    shown = same.run(
-        "dbt",
-        "--quiet",
-        "show",
-        "--inline",
-        "select sum(open_count + close_count) as n from {{ ref('action_windows') }}",
-    )
-    assert str(before) in shown.said or str(expected) in shown.said, "who only reads waits for nobody"
-    done, of_another = built.end(first), other.end(another)
-    assert done.code == 0, done.said
-    assert of_another.code == 0, of_another.said
-    assert counted(sql, built) == expected
+    ended = threading.Event()
+
+    def read() -> set[int]:
+        seen = set()
+        while not ended.wait(3):
+            seen.add(counted(sql, built))
+        return seen
+
+    with ThreadPoolExecutor(10) as pool:
+        readers = [pool.submit(read) for _ in range(10)]
+        try:
+            end_part("worker-1")
+            of_another = other.start("dbt", "run", "--select", "raw_purchases")
+            told = same.run("dbt", "run", *EVENTS)
+            shown = same.run("dbt", "--quiet", "show", "--inline", SHOWN)
+            done = built.end(running)
+        finally:  # or the readers would go on for ever
+            ended.set()
+        seen = set.union(*(reader.result() for reader in readers))
+    other_done = other.end(of_another)
+    assert control("up").returncode == 0
     owners = sql(f"select owner from {built.table('ops.locks')}")
-    assert owners == [(None,)] * 2, "the locks are left at the end"
+    return Busy(before, expected, counted(sql, built), done, told, shown, other_done, seen, owners)
+
+
+def test_a_worker_that_dies_fails_no_build(busy: Busy):
+    assert busy.done.code == 0, busy.done.said
+    assert busy.after == busy.expected
+
+
+def test_of_one_pipeline_the_second_client_is_told_and_of_another_it_works(busy: Busy):
+    assert busy.same.code == 2
+    assert "Another run works on events: process" in busy.same.said
+    assert busy.other.code == 0, busy.other.said
+    assert busy.owners == [(None,)] * 2, "the locks are left at the end"
+
+
+def test_who_only_reads_waits_for_nobody_and_sees_whole_versions(busy: Busy):
+    assert str(busy.before) in busy.shown.said or str(busy.expected) in busy.shown.said, busy.shown.said
+    assert busy.seen | {busy.expected} == {busy.before, busy.expected}
 
 
 def test_a_second_driver_is_refused(built, sql):
@@ -54,61 +97,3 @@ def test_a_second_driver_is_refused(built, sql):
     assert done.code == 2, done.said
     assert "Another Spark driver, app-1, works on the lake s3a://lake/built for process 1 of you" in done.said
     assert sql(f"select source from {locks} where owner is not null") == [], "no lock is kept"
-
-
-def test_readers_see_whole_versions(built, sql):
-    before = counted(sql, built)
-    expected = land_events(built, "readers", 11)
-    seen = set()
-    ended = threading.Event()
-
-    def read() -> None:
-        while not ended.wait(3):
-            seen.add(counted(sql, built))
-
-    readers = [threading.Thread(target=read) for _ in range(10)]
-    for reader in readers:
-        reader.start()
-    done = built.run("dbt", "run", *EVENTS)
-    ended.set()
-    for reader in readers:
-        reader.join()
-    assert done.code == 0, done.said
-    assert seen | {expected} == {before, expected}
-
-
-def test_a_worker_that_dies_fails_no_build(built, sql):
-    expected = land_events(built, "worker", 12)
-    running = built.start("dbt", "run", *EVENTS)
-    when_locked(sql, built)
-    end_part("worker-1")
-    done = built.end(running)
-    assert control("up").returncode == 0
-    assert done.code == 0, done.said
-    assert counted(sql, built) == expected
-
-
-def test_after_dbt_died_the_next_run_goes_on(built, sql):
-    """At once where its process was on this machine, and else within a minute."""
-    expected = land_events(built, "dbt_died", 13)
-
-    def killed_at_work() -> None:
-        running = built.start("dbt", "run", *EVENTS)
-        mine = f"source = 'events' and owner like '% {running.pid}'"
-        until(lambda: sql(f"select * from {built.table('ops.locks')} where {mine}"))
-        time.sleep(2)
-        running.kill()
-        running.wait()
-
-    killed_at_work()
-    killed_at_work()  # which took the lock of the first at once
-    sql(f"update {built.table('ops.locks')} set owner = concat('another ', owner)")
-    told = built.run("dbt", "run", *EVENTS)
-    assert told.code == 2, told.said
-    assert "Another run works on events" in told.said
-    # As if the minute had passed, but for some seconds.
-    sql(f"update {built.table('ops.locks')} set beat_at = beat_at - interval 50 seconds where owner is not null")
-    time.sleep(11)
-    done = built.run("dbt", "run", *EVENTS)
-    assert done.code == 0, done.said
-    assert counted(sql, built) == expected

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
-import re
+import runpy
+import socket
 import threading
-import time
-from collections.abc import Iterator
 
 import fsspec
 import pytest
@@ -15,107 +12,13 @@ import s3fs
 
 from conftest import (
     EVENTS,
-    HOURS,
-    PORTS,
-    control,
     counted,
-    end_part,
     exported,
-    land_events,
-    made,
-    process_of,
-    until,
 )
 from strata import listing, places, storage
 from strata.environment import changed_environment
 
 CSV = (".csv",)
-
-
-@contextlib.contextmanager
-def answering(status: int, code: str) -> Iterator[None]:
-    """Put a server that answers every request with an error in the place of the cluster's S3 server."""
-
-    class Refusing(http.server.BaseHTTPRequestHandler):
-        # A connection that is kept would still be refused when the store is back.
-        protocol_version = "HTTP/1.0"
-
-        def refuse(self) -> None:
-            if not self.headers.get("Expect"):  # else nothing is sent before the answer
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/xml")
-            self.send_header("Content-Length", "0" if self.command == "HEAD" else str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = refuse
-
-        def log_message(self, *arguments) -> None:
-            pass
-
-    end_part("s3")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(PORTS["S3"])), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield
-    finally:  # or every test to come would meet it
-        server.shutdown()
-        server.server_close()
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Let the S3 server take connections, and answer nothing."""
-    process_of("s3").suspend()
-    try:
-        yield
-    finally:
-        process_of("s3").resume()
-
-
-@contextlib.contextmanager
-def stopped(part: str) -> Iterator[None]:
-    """End a part of the cluster."""
-    end_part(part)
-    yield
-
-
-# Whoever reads the store next says it: the cluster, or the client.
-CLIENT = r"|The lake s3a://lake/built cannot be read \([^)]+\): see whether the store is there"
-FAULTS = {
-    "slow down": (lambda: answering(503, "SlowDown"), "its store does not answer, or is too slow" + CLIENT),
-    "access denied": (lambda: answering(403, "AccessDenied"), "the store refuses the cluster's keys" + CLIENT),
-    "bucket gone": (lambda: answering(404, "NoSuchBucket"), "the bucket of its store is gone" + CLIENT),
-    "silent": (silent, "its store does not answer, or is too slow" + CLIENT),
-    "metastore stopped": (lambda: stopped("postgres"), "its metastore does not answer"),
-    "server killed": (lambda: stopped("thrift"), r"The cluster's Spark( at 127.0.0.1:\d+)? has gone"),
-}
-
-
-def test_what_fails_below_a_run_is_said_in_a_sentence_and_the_next_run_goes_on(built, sql):
-    """One fault after the other, each in the run after, for none leaves anything in the way of the next run."""
-    for number, (fault, (happens, sentence)) in enumerate(FAULTS.items()):
-        before = counted(sql, built)
-        expected = land_events(built, fault.replace(" ", "_"), 1 + number)
-        (built.folder / "logs" / "dbt.log").unlink(missing_ok=True)
-        running = built.start("dbt", "--no-use-colors", "run", *EVENTS)
-        until(lambda: made(built, "raw.events"))
-        with happens():
-            done = built.end(running)
-        assert control("up").returncode == 0
-        assert done.code == 1, f"{fault}: {done.said}"
-        said = " ".join(done.said.split())
-        assert re.search(sentence, said), f"{fault}: {done.said}"
-        assert "what is left is skipped, and nothing is half-written" in said, f"{fault}: {done.said}"
-        assert "skipped" in done.nodes.values(), fault
-        assert "\tat " not in done.said
-        assert counted(sql, built) == before, fault
-    done = built.run("dbt", "run", *EVENTS)
-    assert done.code == 0, done.said
-    assert counted(sql, built) == expected
 
 
 @pytest.mark.parametrize(
@@ -137,34 +40,30 @@ def test_what_a_client_may_not_reach_is_named(built, sql, setting, value, senten
     assert counted(sql, built) == before
 
 
-def test_an_object_that_is_replaced_while_it_is_loaded_is_loaded_by_the_next_run(built, sql):
-    """The same size at the same name, so that nothing but the store's own mark of the content tells."""
-    told = counted(sql, built)
-    expected = land_events(built, "replaced", 40)
-    intake = f"s3a://lake/{built.name}/intake/events.jsonl"
+def said_by_postgres(kind: bytes, body: bytes) -> bytes:
+    """Return a message as PostgreSQL's protocol has it."""
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
 
-    def listings() -> int:
-        with changed_environment(**built.cluster):
-            return storage.info(intake).modified_ns
 
-    before = listings()
-    running = built.start("dbt", "--no-use-colors", "run", *EVENTS)
-    until(lambda: listings() > before)
-    turn = 0
-    while running.poll() is None:
-        turn += 1
-        land_events(built, "replaced", 40 + turn % 2)
-        time.sleep(0.2)
-    done = built.end(running)
-    assert done.code == 1, done.said
-    assert "events/2026/01/05/replaced.csv" in done.said
-    assert "was replaced" in " ".join(done.said.split())
-    assert counted(sql, built) == told
-    land_events(built, "replaced", 50)
-    built.make(*EVENTS)
-    assert counted(sql, built) == expected
-    rows = sql(f"select count(*) from {built.table('stage.events')} where minute(event_at) = 50")
-    assert rows == [(HOURS,)]
+def test_a_database_is_there_when_it_answers_and_not_when_it_takes_connections(monkeypatch):
+    """A server that was killed says for seconds that it is starting up, and a start that goes on then fails."""
+    starting = said_by_postgres(b"E", b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0")
+    which_user = said_by_postgres(b"R", (3).to_bytes(4, "big"))
+    tool = runpy.run_path(str(places.ROOT / "tools" / "cluster.py"))
+    for name in ("PGSSLMODE", "PGGSSENCMODE"):
+        monkeypatch.setenv(name, "disable")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for message in (starting, which_user):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1024)
+                    connection.sendall(message)
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = server.getsockname()[1]
+        assert [tool["is_ready"]("postgres", port) for _ in range(2)] == [False, True]
 
 
 def test_an_upload_that_goes_on_is_not_there(built):
