@@ -7,6 +7,7 @@ VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 # Installs packages of Debian's.
 INSTALL := as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends
 
+# Runs tests of a cluster, where they are not left out.
 define on-the-cluster
 @if [ -n "$$STRATA_WITHOUT_CLUSTER" ]; then echo "$(1) is left out: STRATA_WITHOUT_CLUSTER is set."; else $(BIN)/pytest $(1); fi
 endef
