@@ -94,8 +94,8 @@ def configuration(lake_folder: Path, bytes_to_read: float = math.inf) -> dict[st
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.files.maxPartitionBytes": "32m",
-        # Whatever sorts or groups takes a page first, however few its rows: Spark's own would be of 64 MB. No row is too
-        # long for one, and as many groups fit as generated code keeps in its first table.
+        # Whatever sorts or groups takes a page first, however few its rows: Spark's own would be of 64 MB. A longer row
+        # has a page of its own, and as many groups fit as generated code keeps in its first table.
         "spark.buffer.pageSize": "4m",
         # Thousands of small files are read by few tasks, and listed by few: a task each costs more than its file.
         "spark.sql.files.openCostInBytes": "256k",
