@@ -4,8 +4,10 @@
 # The S3 server of the tests' cluster, built by Go.
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
+# What a command is given to that only root may run.
+AS_ROOT := $$([ "$$(id -u)" = 0 ] || echo sudo --preserve-env)
 # Installs packages of Debian's.
-INSTALL := as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update --quiet && $$as_root apt-get install --yes --quiet --no-install-recommends
+INSTALL := $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes --quiet --no-install-recommends
 
 # Runs tests of a cluster, where they are not left out.
 define on-the-cluster
@@ -35,7 +37,7 @@ test-cluster: test-prerequisites ## Run the tests of a real Spark cluster (STRAT
 
 test-faults: test-prerequisites ## Kill commands and parts of a cluster, fill the disk, take rights and so on, as root (KILLS=60 KILL_SEED=1)
 	@command -v faketime >/dev/null || { $(INSTALL) faketime; }
-	@$(BIN)/pytest -n 2 tests/python/faults
+	@$(AS_ROOT) env "PATH=$$PATH" $(BIN)/pytest -n 2 tests/python/faults
 	$(call on-the-cluster,tests/cluster/faults)
 
 cluster-up: setup ## Start a Spark cluster on this machine, with S3 and PostgreSQL (docs/cluster.md)

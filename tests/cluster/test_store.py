@@ -1,4 +1,4 @@
-"""What a run stands on refuses or goes: a sentence each, nothing half-written, and the next run goes on."""
+"""What a client may reach of what a run stands on, and what is there of it while it is on its way."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ import fsspec
 import pytest
 import s3fs
 
-from conftest import (
-    EVENTS,
-    counted,
-    exported,
-)
+from conftest import EVENTS, counted, exported
 from strata import listing, places, storage
 from strata.environment import changed_environment
 

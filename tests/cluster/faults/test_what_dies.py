@@ -9,18 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from conftest import (
-    EVENTS,
-    HOURS,
-    PORTS,
-    control,
-    counted,
-    end_part,
-    land_events,
-    made,
-    process_of,
-    until,
-)
+from conftest import EVENTS, HOURS, PORTS, control, counted, end_part, land_events, made, process_of, until
 from strata import storage
 from strata.environment import changed_environment
 

@@ -1,4 +1,4 @@
-"""What dies in the middle, and who comes at the same time: rows as if nothing had been, or a sentence that says why."""
+"""Who comes at the same time, a worker that dies meanwhile: rows as if nothing had been, or a sentence of why."""
 
 from __future__ import annotations
 
