@@ -35,7 +35,7 @@ def _utf8_locale() -> dict[str, str]:
 # Up to so much data to read a run is over before Java's optimising compiler has paid for itself, and up to so little
 # before the code has that Spark generates and Java compiles for each statement.
 SMALL_BYTES = 64 * 1024 * 1024
-TINY_BYTES = 4 * 1024 * 1024
+TINY_BYTES = 8 * 1024 * 1024
 # Spark's interpreter of expressions, and one task where rows change places.
 INTERPRETED = {
     "spark.sql.codegen.wholeStage": "false",

@@ -304,8 +304,8 @@ def test_javas_options_hold_paths_whatever_is_in_them(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("bytes_to_read", "compiles", "generates"),
     [
-        (4 * 1024**2 - 1, False, False),
-        (4 * 1024**2, False, True),
+        (8 * 1024**2 - 1, False, False),
+        (8 * 1024**2, False, True),
         (64 * 1024**2 - 1, False, True),
         (64 * 1024**2, True, True),
     ],

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+import dbt_strata
 from conftest import Lake, Run
 from strata import places, samples, session, unchanged
 from strata.cluster import Locks
@@ -73,6 +74,20 @@ def test_spark_starts_by_what_a_run_reads(lake: Lake, monkeypatch: pytest.Monkey
     assert own.run("--full-refresh", *select).success
     assert own.run(*select, test_everything=True).success
     assert told == [pytest.approx(size * share) for share in (1.1, 0.1, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("arrives", "known_bytes", "command", "share"),
+    [
+        ("daily_snapshot", session.SMALL_BYTES - 1, "build", 1),
+        ("daily_snapshot", session.SMALL_BYTES, "build", 0.1),
+        ("daily_snapshot", session.SMALL_BYTES - 1, "snapshot", 0.1),
+        ("events", session.SMALL_BYTES - 1, "build", 0.1),
+    ],
+)
+def test_tests_read_a_small_history_as_a_whole(arrives: str, known_bytes: int, command: str, share: float) -> None:
+    read = dbt_strata._read_again(mock.Mock(arrives=arrives), known_bytes, command)
+    assert read == pytest.approx(share * known_bytes)
 
 
 # What is done by hand to tables, each of which a test then finds.
