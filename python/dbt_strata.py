@@ -94,18 +94,18 @@ TESTING = ("build", "test", "retry")
 OF_KNOWN = 0.1
 
 
-def _read_again(source: sources.Source, known_bytes: int, command: str) -> float:
-    """Return how much of what has landed of a source a run reads; a test compares a small history with all of it."""
-    is_compared = source.arrives == "daily_snapshot" and command in TESTING and known_bytes < session.SMALL_BYTES
-    return known_bytes if is_compared else OF_KNOWN * known_bytes
-
-
 # Those whose runs are recorded: a test may write what a run needs, and an operation anything.
 RECORDED = (*WRITING, "test", "run-operation")
 
 
 def _lists(command: str, source: sources.Source) -> bool:
     return command in LISTING and (command != "snapshot" or source.arrives == "daily_snapshot")
+
+
+def _read_again(source: sources.Source, known_bytes: int, command: str) -> float:
+    """Return how much of what has landed of a source a run reads; a test compares a small history with all of it."""
+    is_compared = source.arrives == "daily_snapshot" and command in TESTING and known_bytes < session.SMALL_BYTES
+    return known_bytes if is_compared else OF_KNOWN * known_bytes
 
 
 def _worked_on(manifest: Manifest, flags: Any) -> tuple[set[str] | None, set[str] | None, list[str]]:
