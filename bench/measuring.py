@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -48,13 +49,21 @@ def _without_own(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _memory(process: psutil.Process) -> int:
-    """Return the bytes of memory that a process and all it started hold; pages that they share count for each."""
+    """
+    Return the bytes of memory that a process and all it started hold; pages that they share count for each.
+
+    Java starts others in a copy of itself, and does so for each file: until that has become what it was started for, it
+    bears Java's command and shows all of Java's memory, which is held once.
+    """
     held = 0
-    try:
+    commands: dict[int, list[str]] = {}
+    with contextlib.suppress(psutil.Error):
         for one in (process, *process.children(recursive=True)):
-            held += one.memory_info().rss
-    except psutil.Error:
-        pass
+            with contextlib.suppress(psutil.Error):
+                # First the command: what becomes another in between is left out, or has let go of the memory by then.
+                commands[one.pid] = one.cmdline()
+                if commands[one.pid] != commands.get(one.ppid()):
+                    held += one.memory_info().rss
     return held
 
 

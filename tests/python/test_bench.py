@@ -42,6 +42,12 @@ def test_a_command_is_measured_with_all_that_it_starts(measures: Measures) -> No
         measures.time("fault", [sys.executable, "-c", "import sys; sys.exit('what it said')"], {})
 
 
+def test_memory_is_not_counted_twice_while_a_process_starts_another(measures: Measures) -> None:
+    copies_itself = "import os, time; held = bytearray(200_000_000); os.fork(); time.sleep(1)"
+    measures.time("command", [sys.executable, "-c", copies_itself], {})
+    assert 200_000_000 <= measures.values(f"command{MEMORY}").median() < 400_000_000
+
+
 def test_what_a_part_measured_is_kept_until_it_is_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
